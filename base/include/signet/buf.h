@@ -1,0 +1,35 @@
+/* A growable byte string. Failure is sticky: after one, the buffer takes nothing more and sg_buf_ok is false,
+ * so that a builder checks once at its end. Always NUL-terminated when not empty. */
+#ifndef SIGNET_BUF_H
+#define SIGNET_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct sg_buf {
+    char *data; /* owned; NULL while empty */
+    size_t size, cap;
+    bool failed;
+} sg_buf;
+
+#define SG_BUF_INIT                                                                                          \
+    {                                                                                                        \
+        NULL, 0, 0, false                                                                                    \
+    }
+
+void sg_buf_put(sg_buf *buf, const void *bytes, size_t nbytes);
+void sg_buf_puts(sg_buf *buf, const char *text);
+void sg_buf_printf(sg_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The five characters that matter in HTML (& < > " ') are escaped; bytes that are not UTF-8 become U+FFFD. */
+void sg_buf_put_html(sg_buf *buf, const char *text);
+/* RFC 4180: quoted when it holds a comma, a quote, CR or LF. */
+void sg_buf_put_csv(sg_buf *buf, const char *text);
+void sg_buf_put_base64(sg_buf *buf, const void *bytes, size_t nbytes);
+bool sg_buf_ok(const sg_buf *buf);
+const char *sg_buf_text(const sg_buf *buf); /* "" while empty */
+void sg_buf_clear(sg_buf *buf);
+
+/* Is `text` (nbytes) valid UTF-8? (No overlong forms, no surrogates.) */
+bool sg_utf8_valid(const char *text, size_t nbytes);
+
+#endif
