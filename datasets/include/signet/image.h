@@ -1,0 +1,51 @@
+/* Images as 8-bit pixels: decoding by content, writing, colour to grey, resizing, cropping. */
+#ifndef SIGNET_IMAGE_H
+#define SIGNET_IMAGE_H
+
+#include <signet/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct sg_image {
+    uint8_t *pixels; /* owned; height rows of width * channels bytes, interleaved, no padding */
+    int width, height;
+    int channels; /* 1 grey, 3 RGB */
+} sg_image;
+
+bool sg_image_init(sg_image *image, int width, int height, int channels, sg_error *err); /* zeroed */
+void sg_image_clear(sg_image *image);
+
+typedef struct sg_decode_options {
+    int channels;        /* 1 or 3: converted to it (grey is PIL's L); 0: as in the file, grey or RGB */
+    uint64_t max_pixels; /* width * height above it is refused before memory is taken; 0: SG_MAX_PIXELS */
+} sg_decode_options;
+
+#define SG_MAX_PIXELS      ((uint64_t)200 * 1000 * 1000)
+#define SG_MAX_FILE_NBYTES ((size_t)1 << 30)
+
+/* Decodes JPEG or PNG, known by signature. Alpha is laid over white, 16 bits become 8 by their high byte. A file
+ * that ends early is refused (SG_ERR_FORMAT), junk after its end is accepted. options NULL: defaults. On failure
+ * *image is zeroed. */
+bool sg_image_decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
+                     sg_error *err);
+/* The same from a file ("-": standard input); messages begin with the path. */
+bool sg_image_load(sg_image *image, const char *path, const sg_decode_options *options, sg_error *err);
+/* Name of the format by signature ("JPEG", "PNG"), NULL when it is none that signet knows. 12 bytes are enough. */
+const char *sg_image_format(const void *bytes, size_t nbytes);
+
+/* To a file (atomic) or to memory (the caller's, sg_free). PNG is lossless; JPEG quality 1 to 100, 4:4:4. */
+bool sg_image_write_png(const sg_image *image, const char *path, sg_error *err);
+bool sg_image_encode_png(unsigned char **bytes, size_t *nbytes, const sg_image *image, sg_error *err);
+bool sg_image_write_jpeg(const sg_image *image, const char *path, int quality, sg_error *err);
+bool sg_image_encode_jpeg(unsigned char **bytes, size_t *nbytes, const sg_image *image, int quality,
+                          sg_error *err);
+
+/* Grey to RGB by repetition, RGB to grey by PIL's L: (19595 R + 38470 G + 7471 B + 0x8000) >> 16. */
+bool sg_image_convert(sg_image *out, const sg_image *in, int channels, sg_error *err);
+/* PIL's antialiased bilinear resize (two passes, 8-bit between them, fixed-point weights of 22 bits), of the box
+ * (whole image). */
+bool sg_image_resize(sg_image *out, const sg_image *in, int width, int height, sg_error *err);
+bool sg_image_crop(sg_image *out, const sg_image *in, int left, int top, int width, int height,
+                   sg_error *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* From any image to what the network reads: channels, resize of the shorter side, centre crop, planar pixels. */
+#ifndef SIGNET_PREPROCESS_H
+#define SIGNET_PREPROCESS_H
+
+#include <signet/image.h>
+
+typedef struct sg_preprocess {
+    int channels;      /* of the network, 1 or 3 */
+    int width, height; /* of the network's input */
+    int resize; /* the shorter side becomes this before the crop; 0: straight to width x height (aspect lost) */
+} sg_preprocess;
+
+/* As torchvision on PIL images: Resize(resize) gives the other side int(resize * long / short); CenterCrop takes
+ * the offset round((a - b) / 2.0), half to even. A crop larger than the resized image is an error. */
+bool sg_preprocess_image(sg_image *out, const sg_image *in, const sg_preprocess *pp, sg_error *err);
+
+/* Interleaved (H, W, C) to planar (C, H, W), and back. */
+void sg_image_to_planar(uint8_t *planar, const sg_image *image);
+bool sg_image_from_planar(sg_image *image, const uint8_t *planar, int channels, int height, int width,
+                          sg_error *err);
+
+/* dst[i] = src[i] / 255: pixel space [0, 1], the network's input. The one place that does it. */
+void sg_pixels_to_float(float *dst, const uint8_t *src, size_t n);
+
+#endif
