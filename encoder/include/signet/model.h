@@ -1,0 +1,39 @@
+/* A model: net, parameters, feedback, how images are brought to it, and what is known of its making. Stands in one
+ * safetensors file (docs/formats.md). */
+#ifndef SIGNET_MODEL_H
+#define SIGNET_MODEL_H
+
+#include <signet/feedback.h>
+#include <signet/kv.h>
+#include <signet/preprocess.h>
+
+typedef struct sg_model {
+    sg_net *net;
+    sg_params *params;
+    sg_feedback feedback; /* the rule it was trained by, with its scales; bp when none */
+    sg_preprocess preprocess;
+    char **classes; /* class names of a classifier; NULL for a hash */
+    size_t nclasses;
+    sg_kv notes;          /* protocol, list checksum, options, parent: free metadata without paths or times */
+    char fingerprint[65]; /* hex; "" until saved or loaded */
+} sg_model;
+
+/* An untrained model: all parameters zero, rule bp, preprocess straight to the net's size. classes (copied) may be
+ * NULL. */
+bool sg_model_new(sg_model **model, const sg_net_spec *spec, const char *const *classes, sg_error *err);
+bool sg_model_load(sg_model **model, const char *path, sg_error *err);
+/* Computes the fingerprint, writes atomically. */
+bool sg_model_save(sg_model *model, const char *path, sg_error *err);
+void sg_model_free(sg_model *model);
+/* Computes the fingerprint anew and compares it with the stored one: SG_ERR_FORMAT when it differs. */
+bool sg_model_check(const sg_model *model, sg_error *err);
+/* Takes into `model` the body's tensors of `from` (same backbone): all but the head, and the head too when its
+ * shape and kind are equal. *head_taken says which. SG_ERR_MISMATCH names what does not fit. */
+bool sg_model_take(sg_model *model, const sg_model *from, bool *head_taken, sg_error *err);
+
+static inline const sg_net_spec *sg_model_spec(const sg_model *model)
+{
+    return sg_net_spec_of(model->net);
+}
+
+#endif

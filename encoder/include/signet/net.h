@@ -1,0 +1,39 @@
+/* What is computed: an immutable graph of named nodes with inferred shapes. No numbers live in it. A backbone's
+ * builder makes it from (channels, height, width, head). Names of weighted nodes are torchvision's. */
+#ifndef SIGNET_NET_H
+#define SIGNET_NET_H
+
+#include <signet/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct sg_net sg_net;
+
+typedef enum {
+    SG_HEAD_HASH,      /* one linear layer "head", K outputs */
+    SG_HEAD_CLASSIFIER /* the backbone's own last layer, one output a class */
+} sg_head;
+
+typedef struct sg_net_spec {
+    const char *arch; /* a registered backbone */
+    int64_t channels, height, width;
+    sg_head head;
+    int64_t outputs;       /* K bits or number of classes */
+    float mean[3], std[3]; /* of normalisation, inside the network: x is in pixel space [0, 1] */
+} sg_net_spec;
+
+/* Unknown arch, sizes too small for it, outputs out of range: SG_ERR_USAGE. */
+bool sg_net_new(sg_net **net, const sg_net_spec *spec, sg_error *err);
+void sg_net_free(sg_net *net);
+
+const sg_net_spec *sg_net_spec_of(const sg_net *net);
+size_t sg_net_input_size(const sg_net *net);  /* C * H * W */
+size_t sg_net_output_size(const sg_net *net); /* K or classes */
+uint64_t sg_net_macs(const sg_net *net);      /* multiply-adds of one image */
+
+/* Backbone names and their one-line descriptions, for help. */
+const char *const *sg_backbone_names(size_t *n);
+/* Its usual input (for defaults of `train`): channels 0 means 1 or 3. */
+bool sg_backbone_input(const char *arch, int64_t *channels, int64_t *height, int64_t *width, sg_error *err);
+
+#endif
