@@ -1,0 +1,79 @@
+/* The store: an index folder's truth, in LMDB (docs/formats.md): codes in checked blocks, one record an item, and
+ * the ways back from a path or a content to its id. Knows nothing of networks or searching.
+ * One writer, many readers, in any number of processes. */
+#ifndef SIGNET_STORE_H
+#define SIGNET_STORE_H
+
+#include <signet/codes.h>
+#include <signet/hash.h>
+#include <signet/kv.h>
+
+typedef struct sg_store sg_store;
+
+typedef struct sg_store_info {
+    size_t nbits;
+    uint64_t items;       /* live */
+    uint64_t next_id;     /* ids are ascending and never reused */
+    uint64_t generation;  /* raised by each write transaction */
+    char fingerprint[65]; /* of the encoder's model, hex */
+    sg_kv recipe;         /* as recorded at creation */
+    char kind[16];        /* search kind: "flat" */
+} sg_store_info;
+void sg_store_info_clear(sg_store_info *info);
+
+/* A record as read: all borrowed until the callback or the transaction ends. */
+typedef struct sg_item {
+    uint64_t id;
+    const char *path;                   /* absolute; any bytes, NUL-terminated */
+    uint8_t content[SG_CONTENT_NBYTES]; /* BLAKE2b-128 of the file's bytes */
+    uint64_t nbytes;
+    int64_t mtime_ns;
+    const uint8_t *code; /* nbits / 8 */
+} sg_item;
+
+/* Makes the folder (which must be absent or empty) with an empty store. On failure nothing is left. */
+bool sg_store_create(const char *dir, size_t nbits, const char *fingerprint, const sg_kv *recipe,
+                     const char *kind, sg_error *err);
+
+/* writable: takes the writer's place; another writer: waits up to timeout_ms, then SG_ERR_IO that says so. Meta
+ * pages and sizes are checked before LMDB maps the file; a network file system is refused. */
+bool sg_store_open(sg_store **store, const char *dir, bool writable, int timeout_ms, sg_error *err);
+void sg_store_close(sg_store *store);
+bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err);
+
+/* Writing: a batch is one transaction. begin, put or remove many, then commit or abort. */
+bool sg_store_begin(sg_store *store, sg_error *err);
+typedef enum { SG_PUT_ADDED, SG_PUT_UPDATED, SG_PUT_UNCHANGED, SG_PUT_DUPLICATE } sg_put_kind;
+/* Adds a path: a new id. The path is there with the same content: unchanged (its id is returned; size and mtime are
+ * renewed). With another content: a new id, the old one goes in the same transaction. DUPLICATE: added, and the
+ * same content stands under another path too, whose id is *other. item->id is ignored. */
+bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
+                  sg_error *err);
+bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND */
+bool sg_store_commit(sg_store *store, sg_error *err);
+void sg_store_abort(sg_store *store);
+
+/* Reading sees one consistent state a call. */
+bool sg_store_get(sg_item *item, char **path, sg_store *store, uint64_t id,
+                  sg_error *err); /* path: caller's; code NULL */
+bool sg_store_find_path(uint64_t *id, bool *found, sg_store *store, const char *path, sg_error *err);
+/* Is the file under `path` recorded with this size and time? Then it need not be read again. */
+bool sg_store_is_current(bool *current, sg_store *store, const char *path, uint64_t nbytes, int64_t mtime_ns,
+                         sg_error *err);
+/* Ids of items with this content, at most max; *n how many there are. */
+bool sg_store_find_content(uint64_t *ids, size_t *n, size_t max, sg_store *store,
+                           const uint8_t content[SG_CONTENT_NBYTES], sg_error *err);
+/* Every live item in ascending id; stops early when visit returns false (which may fill err). */
+bool sg_store_each(sg_store *store, bool (*visit)(void *context, const sg_item *item, sg_error *err),
+                   void *context, sg_error *err);
+/* All live codes and their ids, ascending by id, as of *generation: what a search kind is built from.
+ * codes (n, nbits / 8) and ids (n) are the caller's (sg_free). Damaged blocks: SG_ERR_FORMAT. */
+bool sg_store_load(uint8_t **codes, uint64_t **ids, size_t *n, uint64_t *generation, sg_store *store,
+                   sg_error *err);
+
+/* Checks every table against the others and every checksum; each fault goes to report as one line. False only when
+ * checking itself was impossible. */
+bool sg_store_verify(size_t *faults, sg_store *store, void (*report)(void *context, const char *fault),
+                     void *context, sg_error *err);
+
+#endif

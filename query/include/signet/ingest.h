@@ -1,0 +1,46 @@
+/* Files into an index: read, hash, decode, encode, store, with what was skipped and why. */
+#ifndef SIGNET_INGEST_H
+#define SIGNET_INGEST_H
+
+#include <signet/encoder.h>
+#include <signet/progress.h>
+#include <signet/store.h>
+
+#define SG_INDEX_ENCODER "encoder.safetensors"
+
+/* An index folder opened together with its encoder. */
+typedef struct sg_index sg_index;
+
+/* Makes dir with the store and a copy of the model (hash models only: SG_ERR_MISMATCH). Nothing is left on failure. */
+bool sg_index_create(const char *dir, const char *model_path, const char *kind, sg_error *err);
+typedef enum { SG_INDEX_STORE, SG_INDEX_ENCODE } sg_index_need; /* STORE: no network is loaded */
+bool sg_index_open(sg_index **index, const char *dir, sg_index_need need, bool writable, sg_error *err);
+void sg_index_close(sg_index *index);
+sg_store *sg_index_store(sg_index *index);
+const sg_store_info *sg_index_info(const sg_index *index); /* as of the open */
+sg_encoder *sg_index_encoder(sg_index *index);
+/* "" when this process makes the recorded codes; else what differs ("instructions: avx2 / avx512"). */
+const char *sg_index_recipe_difference(const sg_index *index);
+
+typedef struct sg_ingest_options {
+    bool strict; /* the first broken image ends it; nothing of its batch is added */
+    bool hidden; /* hidden files in folders too */
+    int threads; /* of decoding; 0: all cores */
+    /* One line for each thing worth a word: skipped (with reason), duplicate (of id), updated. May be NULL. */
+    void (*note)(void *context, const char *path, const char *what);
+    void *context;
+    sg_progress *progress; /* may be NULL */
+} sg_ingest_options;
+
+typedef struct sg_ingest_counts {
+    uint64_t added, updated, unchanged, duplicates, broken, ignored;
+} sg_ingest_counts;
+
+/* Adds files and folders (recursive). A named file must be an image; in a folder a known signature that does not
+ * decode is broken, a file without one is ignored and counted. Batches (one transaction each) of at most 1024
+ * items or one second. An interrupt keeps what was committed: SG_ERR_INTERRUPTED. Returns true with counts->broken
+ * > 0 when some were skipped. */
+bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *const *paths, size_t npaths,
+                     const sg_ingest_options *options, sg_error *err);
+
+#endif
