@@ -3,6 +3,7 @@
 #ifndef SIGNET_BUF_H
 #define SIGNET_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +21,9 @@ typedef struct sg_buf {
 void sg_buf_put(sg_buf *buf, const void *bytes, size_t nbytes);
 void sg_buf_puts(sg_buf *buf, const char *text);
 void sg_buf_printf(sg_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sg_buf_vprintf(sg_buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+/* The text with each byte that is not UTF-8 as U+FFFD. */
+void sg_buf_put_utf8(sg_buf *buf, const char *text);
 /* The five characters that matter in HTML (& < > " ') are escaped; bytes that are not UTF-8 become U+FFFD. */
 void sg_buf_put_html(sg_buf *buf, const char *text);
 /* RFC 4180: quoted when it holds a comma, a quote, CR or LF. */
