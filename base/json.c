@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signet/buf.h>
 #include <signet/hash.h>
+#include <signet/kv.h>
 #include <signet/mem.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,7 +101,9 @@ void sg_json_add_string(sg_json *parent, const char *key, const char *text)
 
 void sg_json_add_number(sg_json *parent, const char *key, double value)
 {
-    add(parent, key, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
+    char digits[32]; /* cJSON would print what is equal within its epsilon */
+    sg_double_text(digits, value);
+    add(parent, key, isfinite(value) ? cJSON_CreateRaw(digits) : cJSON_CreateNull());
 }
 
 void sg_json_add_int(sg_json *parent, const char *key, int64_t value)

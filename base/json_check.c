@@ -162,7 +162,7 @@ bool sg_json_check(const char *text, size_t nbytes, sg_error *err)
 {
     checker c = {.text = text, .end = nbytes};
     bool ok = check_value(&c);
-    skip_blanks(&c);
+    if (ok) skip_blanks(&c);
     if (ok && c.at < c.end) ok = wrong(&c, "more after the value");
     return ok ? true : sg_fail(err, SG_ERR_FORMAT, "broken JSON at byte %zu: %s", c.at, c.wrong);
 }

@@ -111,41 +111,51 @@ static const element *find_element(const char *descr)
     return NULL;
 }
 
-/* Reads the dictionary into npy's shape and *from. */
-static bool parse_header(sg_npy *npy, const element **from, cursor c, const char *path, sg_error *err)
+typedef struct npy_header {
+    const element *from;
+    sg_npy *npy; /* for its shape */
+    bool has_order, has_shape;
+} npy_header;
+
+static const char broken[] = "a broken npy header";
+
+/* One key and its value. NULL, or what is wrong. */
+static const char *parse_item(npy_header *h, cursor *c)
 {
     char key[16], descr[16];
-    enum { DESCR = 1, ORDER = 2, SHAPE = 4, ALL = 7 } seen = 0;
-    bool more = take(&c, "{");
-    while (more && !take(&c, "}")) {
-        int this = 0;
-        if (!take_string(&c, key, sizeof key) || !take(&c, ":")) break;
-        if (strcmp(key, "descr") == 0) {
-            if (!take_string(&c, descr, sizeof descr) || !(*from = find_element(descr)))
-                return sg_fail(err, SG_ERR_FORMAT, "%s: an element type that signet does not read", path);
-            this = DESCR;
-        } else if (strcmp(key, "fortran_order") == 0) {
-            if (!take(&c, "False"))
-                return sg_fail(err, SG_ERR_FORMAT, "%s: not in C order (numpy.ascontiguousarray helps)",
-                               path);
-            this = ORDER;
-        } else if (strcmp(key, "shape") == 0) {
-            if (!take_shape(&c, npy))
-                return sg_fail(err, SG_ERR_FORMAT, "%s: not of one or two dimensions", path);
-            this = SHAPE;
-        }
-        if (!this || (seen & this)) break;
-        seen |= this;
-        more = take(&c, ",");
-        if (!more && take(&c, "}")) break;
+    if (!take_string(c, key, sizeof key) || !take(c, ":")) return broken;
+    if (strcmp(key, "descr") == 0 && !h->from) {
+        if (take_string(c, descr, sizeof descr)) h->from = find_element(descr);
+        return h->from ? NULL : "an element type that signet does not read";
+    }
+    if (strcmp(key, "fortran_order") == 0 && !h->has_order) {
+        h->has_order = true;
+        return take(c, "False") ? NULL : "not in C order (numpy.ascontiguousarray helps)";
+    }
+    if (strcmp(key, "shape") == 0 && !h->has_shape) {
+        h->has_shape = true;
+        return take_shape(c, h->npy) ? NULL : "not of one or two dimensions";
+    }
+    return broken;
+}
+
+/* The whole dictionary. NULL, or what is wrong. */
+static const char *parse_header(npy_header *h, cursor c)
+{
+    if (!take(&c, "{")) return broken;
+    while (!take(&c, "}")) {
+        const char *problem = parse_item(h, &c);
+        if (problem) return problem;
+        if (take(&c, ",")) continue;
+        if (!take(&c, "}")) return broken;
+        break;
     }
     skip_blanks(&c);
-    if (seen != ALL || c.at != c.end) return sg_fail(err, SG_ERR_FORMAT, "%s: a broken npy header", path);
-    return true;
+    return h->from && h->has_order && h->has_shape && c.at == c.end ? NULL : broken;
 }
 
 /* The header's text; the data begins where it ends. */
-static bool find_header(cursor *header, const char *bytes, size_t nbytes, const char *path, sg_error *err)
+static bool find_header(cursor *text, const char *bytes, size_t nbytes, const char *path, sg_error *err)
 {
     const unsigned char *s = (const unsigned char *)bytes + MAGIC_NBYTES;
     if (nbytes < MAGIC_NBYTES + 6 || memcmp(bytes, MAGIC, MAGIC_NBYTES) != 0)
@@ -158,25 +168,26 @@ static bool find_header(cursor *header, const char *bytes, size_t nbytes, const 
         first += 2;
     }
     if (length > nbytes - first) return sg_fail(err, SG_ERR_FORMAT, "%s: ends in its npy header", path);
-    *header = (cursor){bytes + first, bytes + first + length};
+    *text = (cursor){bytes + first, bytes + first + length};
     return true;
 }
 
 static bool decode(sg_npy *npy, const char *bytes, size_t nbytes, const char *path, sg_error *err)
 {
-    cursor header = {bytes, bytes};
-    const element *from = NULL;
+    cursor text = {bytes, bytes};
+    npy_header h = {.npy = npy};
     size_t n, need;
-    if (!find_header(&header, bytes, nbytes, path, err) || !parse_header(npy, &from, header, path, err))
-        return false;
-    size_t there = nbytes - (size_t)(header.end - bytes);
-    if (!sg_mul_size(&n, npy->rows, npy->cols) || !sg_mul_size(&need, n, from->nbytes) || need != there)
+    if (!find_header(&text, bytes, nbytes, path, err)) return false;
+    const char *problem = parse_header(&h, text);
+    if (problem) return sg_fail(err, SG_ERR_FORMAT, "%s: %s", path, problem);
+    size_t there = nbytes - (size_t)(text.end - bytes);
+    if (!sg_mul_size(&n, npy->rows, npy->cols) || !sg_mul_size(&need, n, h.from->nbytes) || need != there)
         return sg_fail(err, SG_ERR_FORMAT, "%s: holds %zu bytes of data, not %zu x %zu of %zu", path, there,
-                       npy->rows, npy->cols, from->nbytes);
-    npy->type = from->type;
-    npy->data = sg_alloc(n, type_nbytes[from->type]);
+                       npy->rows, npy->cols, h.from->nbytes);
+    npy->type = h.from->type;
+    npy->data = sg_alloc(n, type_nbytes[npy->type]);
     if (!npy->data) return sg_fail_memory(err, path);
-    from->convert(npy->data, header.end, n);
+    h.from->convert(npy->data, text.end, n);
     return true;
 }
 

@@ -22,18 +22,29 @@ static void locale_leave(locale_t plain, locale_t before)
     freelocale(plain);
 }
 
-void sg_float_text(char out[32], float value)
+/* As few digits (1 to most) as read back as `value`: as a float when `narrow`, else as a double. */
+static void shortest_text(char out[32], double value, int most, bool narrow)
 {
     if (isnan(value)) {
         strcpy(out, "nan");
         return;
     }
     locale_t plain, before = locale_enter(&plain);
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(out, 32, "%.*g", digits, (double)value);
-        if (strtof(out, NULL) == value) break;
+    for (int digits = 1; digits <= most; digits++) {
+        snprintf(out, 32, "%.*g", digits, value);
+        if ((narrow ? (double)strtof(out, NULL) : strtod(out, NULL)) == value) break;
     }
     locale_leave(plain, before);
+}
+
+void sg_float_text(char out[32], float value)
+{
+    shortest_text(out, value, 9, true);
+}
+
+void sg_double_text(char out[32], double value)
+{
+    shortest_text(out, value, 17, false);
 }
 
 bool sg_parse_int(int64_t *value, const char *text)
