@@ -54,8 +54,8 @@ static void add_block(sg_ap *sum, const ap_block *b)
     size_t least = b->m + b->p > b->n ? b->m + b->p - b->n : 0;
     sum->high += run_sum(b->N, b->P, most);
     sum->low += run_sum(b->N + b->m - least, b->P, least);
-    sum->expected += (double)b->p / (double)b->n *
-                     random_sum(b->N, b->P, b->n, b->p, b->m, harmonic_between(b->N, b->m));
+    sum->expected +=
+        (double)b->p / (double)b->n * random_sum(b->N, b->P, b->n, b->p, b->m, harmonic_between(b->N, b->m));
 }
 
 /* The expected AP given h hits in the block across the cut. */

@@ -25,7 +25,7 @@ bool sg_bootstrap(double *low, double *high, const double *values, size_t n, siz
     SG_ASSERT(n > 0 && resamples > 0);
     double *means = sg_alloc(resamples, sizeof *means);
     if (!means) return sg_fail_memory(err, "bootstrap");
-    /* Each resample has its own stream, whatever thread draws it. */
+        /* Each resample has its own stream, whatever thread draws it. */
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < resamples; r++) {
         sg_rng rng = sg_rng_at(seed, SG_RNG_BOOTSTRAP, r, 0);

@@ -54,8 +54,7 @@ static bool correlation_of(double *mean, const uint64_t *columns, const size_t *
     if (!ok) sg_fail_memory(err, "code statistics");
     if (ok) {
 #pragma omp parallel for schedule(dynamic, 4)
-        for (size_t k = 0; k < nbits; k++)
-            sums[k] = correlation_row(&pairs[k], columns, ones, k, n, nbits);
+        for (size_t k = 0; k < nbits; k++) sums[k] = correlation_row(&pairs[k], columns, ones, k, n, nbits);
         double sum = 0;
         size_t count = 0;
         for (size_t k = 0; k < nbits; k++) {
