@@ -26,8 +26,8 @@ float *sg_optim_block(sg_optim *optim, size_t i);
 uint64_t *sg_optim_count(sg_optim *optim);
 const char *const *sg_optim_names(size_t *n);
 
-/* Schedules: factor on lr at step of total. "constant", "step" (times gamma after each `every` share of the run),
- * "cosine". */
+/* Schedules: the factor on lr at a step, from 0. "constant"; "step", times gamma after each `every` epochs (StepLR);
+ * "cosine", to 0 at the end of the run. The warm-up multiplies by (step + 1) / warmup; cosine begins after it. */
 typedef struct sg_schedule {
     const char *name;
     float gamma;  /* step */
@@ -37,5 +37,6 @@ typedef struct sg_schedule {
 } sg_schedule;
 bool sg_schedule_check(const sg_schedule *schedule, sg_error *err);
 float sg_schedule_rate(const sg_schedule *schedule, size_t step);
+const char *const *sg_schedule_names(size_t *n);
 
 #endif
