@@ -89,7 +89,7 @@ bool sg_loss_new(sg_loss **out, const char *name, const sg_loss_options *options
     if (!kind) {
         sg_buf list = SG_BUF_INIT;
         for (size_t i = 0; i < NKINDS; i++) sg_buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-        sg_fail(err, SG_ERR_USAGE, "there is no loss '%s'; there are: %s", name, sg_buf_text(&list));
+        sg_fail(err, SG_ERR_USAGE, "unknown loss '%s' (there are %s)", name, sg_buf_text(&list));
         sg_buf_clear(&list);
         return false;
     }

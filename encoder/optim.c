@@ -43,7 +43,7 @@ static const sg_optim_kind *find(const char *name, sg_error *err)
         }
         sg_buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
     }
-    sg_fail(err, SG_ERR_USAGE, "there is no optimiser '%s'; there are: %s", name, sg_buf_text(&list));
+    sg_fail(err, SG_ERR_USAGE, "unknown optimiser '%s' (there are %s)", name, sg_buf_text(&list));
     sg_buf_clear(&list);
     return NULL;
 }

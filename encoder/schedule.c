@@ -62,7 +62,7 @@ bool sg_schedule_check(const sg_schedule *schedule, sg_error *err)
 {
     const schedule_kind *kind = find(schedule->name);
     if (!kind)
-        return sg_fail(err, SG_ERR_USAGE, "there is no schedule '%s'; there are: constant, step, cosine",
+        return sg_fail(err, SG_ERR_USAGE, "unknown schedule '%s' (there are constant, step, cosine)",
                        schedule->name);
     if (schedule->steps_per_epoch == 0 || schedule->epochs == 0)
         return sg_fail(err, SG_ERR_USAGE, "schedule %s: there is no step to take", kind->name);

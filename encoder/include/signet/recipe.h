@@ -8,8 +8,9 @@
 /* Raised when a kernel changes bits. */
 #define SG_NUMERICS_VERSION 1
 
-/* The recipe of this process for this model, resolved (no "auto"): keys decode, orientation, resize, crop,
- * precision, instructions ("portable", "avx2", "avx512"), numerics. */
+/* The recipe of this process for this model, resolved (no "auto"), set into recipe: keys decode ("full"),
+ * orientation ("stored": as the pixels lie in the file), resize (of the shorter side, "0": straight to the crop's
+ * size), crop ("28x28", width first), precision ("f32"), instructions (sg_instruction_class), numerics. */
 bool sg_recipe_now(sg_kv *recipe, const sg_model *model, sg_error *err);
 
 typedef enum {
@@ -18,10 +19,11 @@ typedef enum {
     SG_RECIPE_OTHER     /* anything else differs: codes are not comparable */
 } sg_recipe_verdict;
 
-/* differs (SG_BUF-like text of at most size bytes) lists "key: a / b" for what differs; "" when nothing does. */
+/* differs (of size bytes, cut to them) lists "key: recorded / now" for what differs; "" when nothing does. */
 sg_recipe_verdict sg_recipe_compare(const sg_kv *recorded, const sg_kv *now, char *differs, size_t size);
 
-/* --portable: caps oneDNN at AVX2 for the process; before the first plan. */
+/* --portable: caps oneDNN at AVX2 for the process; before the first plan and the first sg_instruction_class
+ * (SG_ERR_USAGE later). */
 bool sg_portable_set(sg_error *err);
 const char *sg_instruction_class(void); /* "portable", "avx2", "avx512" */
 
