@@ -262,7 +262,7 @@ static void test_refusals(void **state)
     (void)state;
     sg_loss_options hash = {.outputs = 16, .classes = 5, .batch = 4},
                     head = {.outputs = 10, .classes = 5, .batch = 4};
-    check_refused("dhsp", &hash, "there are: dpsh, csq, ce");
+    check_refused("dhsp", &hash, "there are dpsh, csq, ce");
     check_refused("ce", &head, "10 outputs for the 5 classes");
     check_refused("dpsh", &head, "8");
     sg_loss_options multi = {.outputs = 5, .classes = 5, .batch = 4, .multi = true};
