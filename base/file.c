@@ -100,7 +100,7 @@ bool sg_file_read(char **bytes, size_t *nbytes, const char *path, size_t max_nby
 bool sg_map_open(sg_map *map, const char *path, sg_error *err)
 {
     int fd;
-    size_t size;
+    size_t size = 0;
     *map = (sg_map){NULL, 0};
     if (!open_regular(&fd, &size, path, err)) return false;
     void *data = size > 0 ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;

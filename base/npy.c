@@ -157,9 +157,9 @@ static const char *parse_header(npy_header *h, cursor c)
 /* The header's text; the data begins where it ends. */
 static bool find_header(cursor *text, const char *bytes, size_t nbytes, const char *path, sg_error *err)
 {
-    const unsigned char *s = (const unsigned char *)bytes + MAGIC_NBYTES;
     if (nbytes < MAGIC_NBYTES + 6 || memcmp(bytes, MAGIC, MAGIC_NBYTES) != 0)
         return sg_fail(err, SG_ERR_FORMAT, "%s: is no npy file", path);
+    const unsigned char *s = (const unsigned char *)bytes + MAGIC_NBYTES;
     if (s[0] < 1 || s[0] > 3 || s[1] != 0)
         return sg_fail(err, SG_ERR_FORMAT, "%s: npy version %u.%u is not known", path, s[0], s[1]);
     size_t length = s[2] | (size_t)s[3] << 8, first = MAGIC_NBYTES + 4;
