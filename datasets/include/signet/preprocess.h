@@ -14,6 +14,9 @@ typedef struct sg_preprocess {
  * the offset round((a - b) / 2.0), half to even. A crop larger than the resized image is an error. */
 bool sg_preprocess_image(sg_image *out, const sg_image *in, const sg_preprocess *pp, sg_error *err);
 
+/* The same straight to planar pixels (channels, height, width); nothing is allocated when there is nothing to do. */
+bool sg_preprocess_planar(uint8_t *planar, const sg_image *in, const sg_preprocess *pp, sg_error *err);
+
 /* Interleaved (H, W, C) to planar (C, H, W), and back. */
 void sg_image_to_planar(uint8_t *planar, const sg_image *image);
 bool sg_image_from_planar(sg_image *image, const uint8_t *planar, int channels, int height, int width,

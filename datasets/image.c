@@ -1,0 +1,133 @@
+#include <signet/image.h>
+
+#include "codec_impl.h"
+#include <limits.h>
+#include <signet/file.h>
+#include <signet/mem.h>
+#include <string.h>
+
+static const sg_codec *const codecs[] = {&sg_codec_jpeg, &sg_codec_png};
+#define NCODECS (sizeof codecs / sizeof *codecs)
+
+bool sg_image_init(sg_image *image, int width, int height, int channels, sg_error *err)
+{
+    SG_ASSERT(width > 0 && height > 0 && (channels == 1 || channels == 3));
+    *image = (sg_image){0};
+    size_t cells, nbytes;
+    if (!sg_mul_size(&cells, (size_t)width, (size_t)height) ||
+        !sg_mul_size(&nbytes, cells, (size_t)channels) || !(image->pixels = sg_calloc(nbytes, 1)))
+        return sg_fail_memory(err, "image");
+    image->width = width;
+    image->height = height;
+    image->channels = channels;
+    return true;
+}
+
+void sg_image_clear(sg_image *image)
+{
+    sg_free(image->pixels);
+    *image = (sg_image){0};
+}
+
+static const sg_codec *codec_of(const void *bytes, size_t nbytes)
+{
+    for (size_t i = 0; i < NCODECS; i++)
+        if (nbytes >= codecs[i]->signature_nbytes &&
+            memcmp(bytes, codecs[i]->signature, codecs[i]->signature_nbytes) == 0)
+            return codecs[i];
+    return NULL;
+}
+
+const char *sg_image_format(const void *bytes, size_t nbytes)
+{
+    const sg_codec *codec = codec_of(bytes, nbytes);
+    return codec ? codec->name : NULL;
+}
+
+bool sg_image_decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
+                     sg_error *err)
+{
+    *image = (sg_image){0};
+    sg_decode_options o = options ? *options : (sg_decode_options){0};
+    SG_ASSERT(o.channels == 0 || o.channels == 1 || o.channels == 3);
+    if (o.max_pixels == 0) o.max_pixels = SG_MAX_PIXELS;
+    if (nbytes == 0) return sg_fail(err, SG_ERR_FORMAT, "is empty");
+    const sg_codec *codec = codec_of(bytes, nbytes);
+    if (!codec) return sg_fail(err, SG_ERR_FORMAT, "is no image of a known format (JPEG, PNG)");
+    return codec->decode(image, bytes, nbytes, &o, err);
+}
+
+bool sg_image_load(sg_image *image, const char *path, const sg_decode_options *options, sg_error *err)
+{
+    *image = (sg_image){0};
+    char *bytes;
+    size_t nbytes;
+    if (!sg_file_read(&bytes, &nbytes, path, SG_MAX_FILE_NBYTES, err)) return false;
+    bool ok = sg_image_decode(image, bytes, nbytes, options, err);
+    sg_free(bytes);
+    return ok ? true : sg_prefix(err, "%s", path);
+}
+
+static bool write_and_free(const char *path, unsigned char *bytes, size_t nbytes, sg_error *err)
+{
+    bool ok = sg_file_write(path, bytes, nbytes, err);
+    sg_free(bytes);
+    return ok;
+}
+
+bool sg_image_write_png(const sg_image *image, const char *path, sg_error *err)
+{
+    unsigned char *bytes;
+    size_t nbytes;
+    return sg_image_encode_png(&bytes, &nbytes, image, err) && write_and_free(path, bytes, nbytes, err);
+}
+
+bool sg_image_write_jpeg(const sg_image *image, const char *path, int quality, sg_error *err)
+{
+    unsigned char *bytes;
+    size_t nbytes;
+    return sg_image_encode_jpeg(&bytes, &nbytes, image, quality, err) &&
+           write_and_free(path, bytes, nbytes, err);
+}
+
+bool sg_codec_check_size(uint64_t width, uint64_t height, uint64_t max_pixels, sg_error *err)
+{
+    if (width == 0 || height == 0) return sg_fail(err, SG_ERR_FORMAT, "declares a width or height of 0");
+    if (width > INT_MAX || height > INT_MAX || width > max_pixels / height)
+        return sg_fail(err, SG_ERR_LIMIT, "declares %llu x %llu pixels, more than %llu in all",
+                       (unsigned long long)width, (unsigned long long)height, (unsigned long long)max_pixels);
+    return true;
+}
+
+void sg_grey_row(uint8_t *grey, const uint8_t *rgb, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = rgb + 3 * i;
+        grey[i] = (uint8_t)((19595u * p[0] + 38470u * p[1] + 7471u * p[2] + 0x8000u) >> 16);
+    }
+}
+
+bool sg_image_convert(sg_image *out, const sg_image *in, int channels, sg_error *err)
+{
+    if (!sg_image_init(out, in->width, in->height, channels, err)) return false;
+    size_t n = (size_t)in->width * (size_t)in->height;
+    if (channels == in->channels)
+        memcpy(out->pixels, in->pixels, n * (size_t)channels);
+    else if (channels == 1)
+        sg_grey_row(out->pixels, in->pixels, n);
+    else
+        for (size_t i = 0; i < n; i++) memset(out->pixels + 3 * i, in->pixels[i], 3);
+    return true;
+}
+
+bool sg_image_crop(sg_image *out, const sg_image *in, int left, int top, int width, int height, sg_error *err)
+{
+    SG_ASSERT(left >= 0 && top >= 0 && width > 0 && height > 0 && width <= in->width - left &&
+              height <= in->height - top);
+    if (!sg_image_init(out, width, height, in->channels, err)) return false;
+    size_t c = (size_t)in->channels, row = (size_t)width * c;
+    for (int y = 0; y < height; y++)
+        memcpy(out->pixels + (size_t)y * row,
+               in->pixels + ((size_t)(top + y) * (size_t)in->width + (size_t)left) * c, row);
+    return true;
+}

@@ -1,0 +1,138 @@
+/* The door to libspng. */
+#include "codec_impl.h"
+
+#include <signet/mem.h>
+#include <spng.h>
+#include <string.h>
+
+/* Text and colour profiles larger than this make a file refused: they are read whole. */
+#define CHUNK_MAX_NBYTES ((size_t)64 << 20)
+/* Deflate never packs tighter than 1032 to 1, so that a few bytes cannot claim a large picture. */
+#define DEFLATE_RATIO_MAX 1032
+
+static void *alloc(size_t size)
+{
+    return sg_alloc(1, size);
+}
+
+static void *resize(void *block, size_t size)
+{
+    return sg_realloc(block, 1, size);
+}
+
+static spng_ctx *context(int flags)
+{
+    struct spng_alloc hooks = {alloc, resize, sg_calloc, sg_free};
+    return spng_ctx_new2(&hooks, flags);
+}
+
+static bool fail(int code, sg_error *err)
+{
+    if (code == SPNG_EMEM) return sg_fail_memory(err, "PNG");
+    if (code == SPNG_IO_EOF) return sg_fail(err, SG_ERR_FORMAT, "PNG ends early");
+    return sg_fail(err, SG_ERR_FORMAT, "PNG is broken: %s", spng_strerror(code));
+}
+
+static bool is_grey(const struct spng_ihdr *header)
+{
+    return header->color_type == SPNG_COLOR_TYPE_GRAYSCALE ||
+           header->color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
+}
+
+static bool check_header(const struct spng_ihdr *header, size_t nbytes, uint64_t max_pixels, sg_error *err)
+{
+    if (!sg_codec_check_size(header->width, header->height, max_pixels, err)) return false;
+    static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
+    uint64_t row_nbits = (uint64_t)header->width * header->bit_depth * samples[header->color_type];
+    uint64_t raw_nbytes = (row_nbits + 7) / 8 * header->height;
+    if (raw_nbytes / DEFLATE_RATIO_MAX > nbytes)
+        return sg_fail(err, SG_ERR_FORMAT, "PNG ends early: %lu x %lu pixels declared in %zu bytes",
+                       (unsigned long)header->width, (unsigned long)header->height, nbytes);
+    return true;
+}
+
+static uint8_t over_white(unsigned value, unsigned alpha)
+{
+    return (uint8_t)(255 - ((255 - value) * alpha + 127) / 255);
+}
+
+/* rgba (n, 4) to (n, channels) at the start of the same memory. */
+static void flatten(uint8_t *pixels, size_t n, int channels, bool grey)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = pixels + 4 * i;
+        uint8_t rgb[3];
+        for (int c = 0; c < 3; c++) rgb[c] = over_white(p[c], p[3]);
+        if (channels == 3)
+            memcpy(pixels + 3 * i, rgb, 3);
+        else if (grey)
+            pixels[i] = rgb[0];
+        else
+            sg_grey_row(pixels + i, rgb, 1);
+    }
+}
+
+static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const sg_decode_options *options,
+                          sg_error *err)
+{
+    struct spng_ihdr header;
+    int code = spng_get_ihdr(ctx, &header);
+    if (code) return fail(code, err);
+    if (!check_header(&header, nbytes, options->max_pixels, err)) return false;
+    size_t n = (size_t)header.width * header.height, size;
+    if (!sg_mul_size(&size, n, 4) || !(image->pixels = sg_alloc(n, 4)))
+        return sg_fail_memory(err, "image");
+    code = spng_decode_image(ctx, image->pixels, size, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
+    if (!code) code = spng_decode_chunks(ctx); /* to IEND: that the file is whole */
+    if (code) return fail(code, err);
+
+    image->channels = options->channels ? options->channels : is_grey(&header) ? 1 : 3;
+    image->width = (int)header.width;
+    image->height = (int)header.height;
+    flatten(image->pixels, n, image->channels, is_grey(&header));
+    uint8_t *smaller = sg_realloc(image->pixels, n, (size_t)image->channels);
+    if (smaller) image->pixels = smaller;
+    return true;
+}
+
+static bool decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
+                   sg_error *err)
+{
+    spng_ctx *ctx = context(0);
+    if (!ctx) return sg_fail_memory(err, "PNG");
+    spng_set_chunk_limits(ctx, CHUNK_MAX_NBYTES, CHUNK_MAX_NBYTES);
+    int code = spng_set_png_buffer(ctx, bytes, nbytes);
+    bool ok = code ? fail(code, err) : decode_pixels(image, ctx, nbytes, options, err);
+    spng_ctx_free(ctx);
+    if (!ok) sg_image_clear(image);
+    return ok;
+}
+
+const sg_codec sg_codec_png = {
+    .name = "PNG",
+    .signature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
+    .signature_nbytes = 8,
+    .decode = decode,
+};
+
+bool sg_image_encode_png(unsigned char **bytes, size_t *nbytes, const sg_image *image, sg_error *err)
+{
+    *bytes = NULL;
+    spng_ctx *ctx = context(SPNG_CTX_ENCODER);
+    if (!ctx) return sg_fail_memory(err, "PNG");
+    struct spng_ihdr header = {
+        .width = (uint32_t)image->width,
+        .height = (uint32_t)image->height,
+        .bit_depth = 8,
+        .color_type = image->channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE : SPNG_COLOR_TYPE_TRUECOLOR,
+    };
+    size_t size = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+    int code = spng_set_option(ctx, SPNG_ENCODE_TO_BUFFER, 1);
+    if (!code) code = spng_set_ihdr(ctx, &header);
+    if (!code) code = spng_encode_image(ctx, image->pixels, size, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
+    if (!code) *bytes = spng_get_png_buffer(ctx, nbytes, &code);
+    spng_ctx_free(ctx);
+    if (code == SPNG_EMEM) return sg_fail_memory(err, "PNG");
+    if (code) return sg_fail(err, SG_ERR_UNSUPPORTED, "PNG cannot be written: %s", spng_strerror(code));
+    return true;
+}

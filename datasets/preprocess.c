@@ -1,0 +1,96 @@
+#include <signet/preprocess.h>
+
+#include "resize_impl.h"
+#include <signet/mem.h>
+#include <string.h>
+
+/* Where the network's input lies in the resized image. */
+typedef struct plan {
+    int width, height; /* of the whole resized image */
+    int left, top;
+} plan;
+
+/* round((a - b) / 2.0) of Python: halves go to the even neighbour. */
+static int centre(int a, int b)
+{
+    int half = (a - b) / 2;
+    return (a - b) % 2 && half % 2 ? half + 1 : half;
+}
+
+static bool plan_make(plan *p, const sg_image *in, const sg_preprocess *pp, sg_error *err)
+{
+    SG_ASSERT(pp->channels == 1 || pp->channels == 3);
+    SG_ASSERT(pp->width > 0 && pp->height > 0 && pp->resize >= 0);
+    *p = (plan){pp->width, pp->height, 0, 0};
+    if (pp->resize == 0) return true;
+    int shorter = in->width < in->height ? in->width : in->height;
+    int64_t width = (int64_t)pp->resize * in->width / shorter;
+    int64_t height = (int64_t)pp->resize * in->height / shorter;
+    if (width < pp->width || height < pp->height)
+        return sg_fail(err, SG_ERR_USAGE,
+                       "a crop of %d x %d does not fit into the image resized to %lld x %lld", pp->width,
+                       pp->height, (long long)width, (long long)height);
+    if ((uint64_t)width * (uint64_t)height > SG_MAX_PIXELS)
+        return sg_fail(err, SG_ERR_LIMIT, "resized to %lld x %lld pixels it is more than %llu in all",
+                       (long long)width, (long long)height, (unsigned long long)SG_MAX_PIXELS);
+    *p = (plan){(int)width, (int)height, centre((int)width, pp->width), centre((int)height, pp->height)};
+    return true;
+}
+
+bool sg_preprocess_image(sg_image *out, const sg_image *in, const sg_preprocess *pp, sg_error *err)
+{
+    *out = (sg_image){0};
+    plan p;
+    if (!plan_make(&p, in, pp, err)) return false;
+    sg_image converted = {0};
+    if (in->channels != pp->channels && !sg_image_convert(&converted, in, pp->channels, err)) return false;
+    bool ok = sg_resize_window(out, converted.pixels ? &converted : in, p.width, p.height, p.left, p.top,
+                               pp->width, pp->height, err);
+    sg_image_clear(&converted);
+    return ok;
+}
+
+bool sg_preprocess_planar(uint8_t *planar, const sg_image *in, const sg_preprocess *pp, sg_error *err)
+{
+    plan p;
+    if (!plan_make(&p, in, pp, err)) return false;
+    if (in->channels == pp->channels && in->width == pp->width && in->height == pp->height &&
+        p.width == in->width && p.height == in->height) {
+        sg_image_to_planar(planar, in);
+        return true;
+    }
+    sg_image out;
+    if (!sg_preprocess_image(&out, in, pp, err)) return false;
+    sg_image_to_planar(planar, &out);
+    sg_image_clear(&out);
+    return true;
+}
+
+void sg_image_to_planar(uint8_t *planar, const sg_image *image)
+{
+    size_t n = (size_t)image->width * (size_t)image->height;
+    if (image->channels == 1) {
+        memcpy(planar, image->pixels, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        planar[i] = image->pixels[3 * i];
+        planar[n + i] = image->pixels[3 * i + 1];
+        planar[2 * n + i] = image->pixels[3 * i + 2];
+    }
+}
+
+bool sg_image_from_planar(sg_image *image, const uint8_t *planar, int channels, int height, int width,
+                          sg_error *err)
+{
+    if (!sg_image_init(image, width, height, channels, err)) return false;
+    size_t n = (size_t)width * (size_t)height, c = (size_t)channels;
+    for (size_t k = 0; k < c; k++)
+        for (size_t i = 0; i < n; i++) image->pixels[i * c + k] = planar[k * n + i];
+    return true;
+}
+
+void sg_pixels_to_float(float *dst, const uint8_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) dst[i] = (float)src[i] / 255;
+}
