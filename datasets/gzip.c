@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#define GZIP_WINDOW (16 + MAX_WBITS) /* zlib's way to ask for a gzip header and its check sum */
+#define GZIP_WINDOW  (16 + MAX_WBITS) /* zlib's way to ask for a gzip header and its check sum */
 #define PIECE_NBYTES ((size_t)1 << 20)
 
 static void *alloc(void *opaque, unsigned count, unsigned size)

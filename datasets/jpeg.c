@@ -57,7 +57,8 @@ static void on_message(j_common_ptr info, int level)
     case JWRN_ARITH_BAD_CODE:
     case JWRN_MUST_RESYNC:
         on_error(info);
-    default: break; /* bytes between segments, odd versions: the pixels stand */
+    default:
+        break; /* bytes between segments, odd versions: the pixels stand */
     }
 }
 
@@ -120,11 +121,17 @@ static bool check_header(const struct jpeg_decompress_struct *info, size_t nbyte
 static bool choose_colours(struct jpeg_decompress_struct *info, sg_error *err)
 {
     switch (info->jpeg_color_space) {
-    case JCS_GRAYSCALE: info->out_color_space = JCS_GRAYSCALE; return true;
+    case JCS_GRAYSCALE:
+        info->out_color_space = JCS_GRAYSCALE;
+        return true;
     case JCS_RGB:
-    case JCS_YCbCr: info->out_color_space = JCS_RGB; return true;
+    case JCS_YCbCr:
+        info->out_color_space = JCS_RGB;
+        return true;
     case JCS_CMYK:
-    case JCS_YCCK: info->out_color_space = JCS_CMYK; return true;
+    case JCS_YCCK:
+        info->out_color_space = JCS_CMYK;
+        return true;
     default:
         return sg_fail(err, SG_ERR_UNSUPPORTED, "JPEG has %d colour components, which signet does not read",
                        info->num_components);
@@ -240,8 +247,8 @@ static bool write_guarded(jpeg_writer *w, const sg_image *image, int quality)
     w->info.comp_info[0].h_samp_factor = w->info.comp_info[0].v_samp_factor = 1; /* 4:4:4 */
     jpeg_start_compress(&w->info, TRUE);
     while (w->info.next_scanline < w->info.image_height) {
-        JSAMPROW row = image->pixels +
-                       (size_t)w->info.next_scanline * (size_t)image->width * (size_t)image->channels;
+        JSAMPROW row =
+            image->pixels + (size_t)w->info.next_scanline * (size_t)image->width * (size_t)image->channels;
         jpeg_write_scanlines(&w->info, &row, 1);
     }
     jpeg_finish_compress(&w->info);

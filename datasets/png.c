@@ -80,8 +80,7 @@ static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const s
     if (code) return fail(code, err);
     if (!check_header(&header, nbytes, options->max_pixels, err)) return false;
     size_t n = (size_t)header.width * header.height, size;
-    if (!sg_mul_size(&size, n, 4) || !(image->pixels = sg_alloc(n, 4)))
-        return sg_fail_memory(err, "image");
+    if (!sg_mul_size(&size, n, 4) || !(image->pixels = sg_alloc(n, 4))) return sg_fail_memory(err, "image");
     code = spng_decode_image(ctx, image->pixels, size, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
     if (!code) code = spng_decode_chunks(ctx); /* to IEND: that the file is whole */
     if (code) return fail(code, err);

@@ -122,8 +122,8 @@ bool sg_resize_window(sg_image *out, const sg_image *in, int width, int height, 
     if (!sg_image_init(out, w, h, in->channels, err)) goto end;
 
     for (int y = first; y < last; y++)
-        (c == 1 ? across_grey : across_rgb)(rows + (size_t)(y - first) * row,
-                                            in->pixels + (size_t)y * row_in, &tx);
+        (c == 1 ? across_grey : across_rgb)(rows + (size_t)(y - first) * row, in->pixels + (size_t)y * row_in,
+                                            &tx);
     for (size_t y = 0; y < (size_t)h; y++)
         down(out->pixels + y * row, rows + (size_t)(ty.first[y] - first) * row, row,
              ty.weights + y * ty.width, ty.count[y], sums);

@@ -22,6 +22,7 @@ typedef struct sg_split_options {
 typedef struct sg_split {
     uint32_t *query, *train, *database, *val; /* owned item numbers; in a drawn order, not class by class */
     size_t nquery, ntrain, ndatabase, nval;
+    uint64_t seed;
     char protocol[64];
     char checksum[33]; /* hex of BLAKE2b-128 over the four lists of item names */
 } sg_split;

@@ -1,0 +1,214 @@
+#include <signet/export.h>
+
+#include <signet/buf.h>
+#include <signet/file.h>
+#include <signet/interrupt.h>
+#include <signet/mem.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JPEG_QUALITY    95
+#define NAME_MAX_NBYTES 200 /* of a file system's 255, with room for number and ending */
+
+static bool write_jpeg(const sg_image *image, const char *path, sg_error *err)
+{
+    return sg_image_write_jpeg(image, path, JPEG_QUALITY, err);
+}
+
+static const struct {
+    const char *name, *ending;
+    bool (*write)(const sg_image *image, const char *path, sg_error *err);
+} formats[] = {{"png", ".png", sg_image_write_png}, {"jpeg", ".jpg", write_jpeg}};
+#define NFORMATS (sizeof formats / sizeof *formats)
+
+/* A set of file names, made unique by a number where they meet. */
+typedef struct names {
+    char **names; /* (n) owned */
+    size_t n;
+} names;
+
+static void names_clear(names *set)
+{
+    if (set->names)
+        for (size_t i = 0; i < set->n; i++) sg_free(set->names[i]);
+    sg_free(set->names);
+}
+
+/* The text as one component of a path; `length` bytes of it. No '~': that is for numbers. */
+static char *safe_name(const char *text, size_t length)
+{
+    if (length > NAME_MAX_NBYTES) length = NAME_MAX_NBYTES;
+    char *name = sg_alloc(length + 2, 1);
+    if (!name) return NULL;
+    memcpy(name, text, length);
+    if (length == 0) name[length++] = '_';
+    bool utf8 = sg_utf8_valid(name, length);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)name[i];
+        bool edge = i == 0 || i == length - 1;
+        if (c == '/')
+            name[i] = '-';
+        else if (c < 0x20 || c == 0x7f || c == '~' || (c >= 0x80 && !utf8) ||
+                 (edge && (c == '.' || c == ' ')))
+            name[i] = '_';
+    }
+    name[length] = 0;
+    return name;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(**(char **const *)a, **(char **const *)b);
+}
+
+/* Appends ~ and its number to each name that is there more than once. */
+static bool make_unique(names *set, sg_error *err)
+{
+    char ***sorted = sg_alloc(set->n, sizeof *sorted);
+    bool *twice = sg_calloc(set->n, sizeof *twice);
+    bool ok = sorted && twice;
+    for (size_t i = 0; ok && i < set->n; i++) sorted[i] = &set->names[i];
+    if (ok) qsort(sorted, set->n, sizeof *sorted, compare);
+    for (size_t i = 1; ok && i < set->n; i++)
+        if (strcmp(*sorted[i - 1], *sorted[i]) == 0)
+            twice[sorted[i - 1] - set->names] = twice[sorted[i] - set->names] = true;
+    for (size_t i = 0; ok && i < set->n; i++) {
+        if (!twice[i]) continue;
+        size_t room = strlen(set->names[i]) + 24;
+        char *name = sg_alloc(room, 1);
+        ok = name != NULL;
+        if (!ok) break;
+        snprintf(name, room, "%s~%zu", set->names[i], i);
+        sg_free(set->names[i]);
+        set->names[i] = name;
+    }
+    sg_free(twice);
+    sg_free(sorted);
+    return ok ? true : sg_fail_memory(err, "export");
+}
+
+/* Bytes of a name less the ending of its last part. */
+static size_t stem_length(const char *name)
+{
+    const char *base = sg_path_base(name), *dot = strrchr(base, '.');
+    return dot && dot > base ? (size_t)(dot - name) : strlen(name);
+}
+
+static bool names_init(names *set, const char *const *texts, size_t n, bool stems, sg_error *err)
+{
+    set->n = n;
+    set->names = sg_calloc(n, sizeof *set->names);
+    if (!set->names) return sg_fail_memory(err, "export");
+    for (size_t i = 0; i < n; i++) {
+        set->names[i] = safe_name(texts[i], stems ? stem_length(texts[i]) : strlen(texts[i]));
+        if (!set->names[i]) return sg_fail_memory(err, "export");
+    }
+    return make_unique(set, err);
+}
+
+typedef struct exporter {
+    const sg_dataset *ds;
+    const char *dir;
+    size_t format;
+    names files, classes;
+    sg_buf list;
+} exporter;
+
+static bool names_of_items(exporter *e, sg_error *err)
+{
+    size_t n = sg_dataset_size(e->ds);
+    const char **texts = sg_alloc(n, sizeof *texts);
+    if (!texts) return sg_fail_memory(err, "export");
+    for (size_t i = 0; i < n; i++) texts[i] = sg_dataset_item_name(e->ds, i);
+    bool ok = names_init(&e->files, texts, n, true, err);
+    sg_free(texts);
+    return ok &&
+           names_init(&e->classes, sg_dataset_classes(e->ds), sg_dataset_labels(e->ds)->classes, false, err);
+}
+
+static void list_labels(sg_buf *list, const sg_labels *labels, size_t item)
+{
+    if (labels->ids && labels->ids[item] >= 0) sg_buf_printf(list, " %d", labels->ids[item]);
+    for (size_t c = 0; labels->rows && c < labels->classes; c++)
+        sg_buf_puts(list, sg_labels_has(labels, item, c) ? " 1" : " 0");
+}
+
+/* Writes one image and its line of the list. */
+static bool export_item(exporter *e, size_t item, sg_error *err)
+{
+    const sg_labels *labels = sg_dataset_labels(e->ds);
+    sg_buf name = SG_BUF_INIT;
+    if (labels->ids && labels->ids[item] >= 0)
+        sg_buf_printf(&name, "%s/", e->classes.names[labels->ids[item]]);
+    sg_buf_printf(&name, "%s%s", e->files.names[item], formats[e->format].ending);
+    char *path = NULL;
+    sg_image image = {0};
+    bool ok = sg_buf_ok(&name) ? true : sg_fail_memory(err, "export");
+    ok = ok && sg_path_join(&path, e->dir, sg_buf_text(&name), err) &&
+         sg_dataset_load(&image, e->ds, item, NULL, err) && formats[e->format].write(&image, path, err);
+    sg_image_clear(&image);
+    sg_free(path);
+    sg_buf_puts(&e->list, sg_buf_text(&name));
+    list_labels(&e->list, labels, item);
+    sg_buf_puts(&e->list, "\n");
+    sg_buf_clear(&name);
+    return ok;
+}
+
+/* The folders that the items need. */
+static bool make_folders(const exporter *e, const uint32_t *items, size_t n, sg_error *err)
+{
+    if (!sg_mkdirs(e->dir, err)) return false;
+    const sg_labels *labels = sg_dataset_labels(e->ds);
+    if (!labels->ids) return true;
+    bool *wanted = sg_calloc(labels->classes, sizeof *wanted);
+    if (!wanted) return sg_fail_memory(err, "export");
+    for (size_t i = 0; i < n; i++)
+        if (labels->ids[items[i]] >= 0) wanted[labels->ids[items[i]]] = true;
+    bool ok = true;
+    for (size_t c = 0; ok && c < labels->classes; c++) {
+        if (!wanted[c]) continue;
+        char *path;
+        ok = sg_path_join(&path, e->dir, e->classes.names[c], err);
+        if (!ok) break;
+        ok = sg_mkdirs(path, err);
+        sg_free(path);
+    }
+    sg_free(wanted);
+    return ok;
+}
+
+static bool write_list(const exporter *e, const char *part, sg_error *err)
+{
+    if (!sg_buf_ok(&e->list)) return sg_fail_memory(err, "export");
+    sg_buf name = SG_BUF_INIT;
+    sg_buf_printf(&name, "%s/%s.txt", e->dir, part);
+    bool ok = sg_buf_ok(&name) ? true : sg_fail_memory(err, "export");
+    ok = ok && sg_file_write(sg_buf_text(&name), e->list.data, e->list.size, err);
+    sg_buf_clear(&name);
+    return ok;
+}
+
+static bool choose_format(size_t *format, const char *name, sg_error *err)
+{
+    for (*format = 0; *format < NFORMATS; ++*format)
+        if (strcmp(name, formats[*format].name) == 0) return true;
+    return sg_fail(err, SG_ERR_USAGE, "no format '%s' to export (png, jpeg)", name);
+}
+
+bool sg_export(const sg_dataset *ds, const uint32_t *items, size_t n, const char *part, const char *dir,
+               const char *format, void (*progress)(void *data, size_t done), void *data, sg_error *err)
+{
+    exporter e = {.ds = ds, .dir = dir, .list = SG_BUF_INIT};
+    if (!choose_format(&e.format, format, err)) return false;
+    bool ok = names_of_items(&e, err) && make_folders(&e, items, n, err);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = sg_interrupt_check(err) && export_item(&e, items[i], err);
+        if (ok && progress) progress(data, i + 1);
+    }
+    ok = ok && write_list(&e, part, err);
+    sg_buf_clear(&e.list);
+    names_clear(&e.classes);
+    names_clear(&e.files);
+    return ok;
+}

@@ -1,0 +1,17 @@
+/* Writes images of a data set as files: a folder a class, and a list that list: reads. */
+#ifndef SIGNET_EXPORT_H
+#define SIGNET_EXPORT_H
+
+#include <signet/dataset.h>
+
+/* Writes DIR/CLASS/NAME.EXT for each item, and DIR/PART.txt with a line "path labels" each, in the order of items.
+ * Several parts exported into one DIR make a set for list:DIR. An image's file is the same whichever part it is
+ * in: its name with '-' for '/', and where two would meet, its item number too. Images without a class, or with
+ * several, go to DIR itself. What cannot stand in a file name (control characters, a leading dot, bytes that are
+ * not UTF-8) becomes '_'.
+ * format: "png" or "jpeg" (quality 95). progress (or NULL) is called after each image with its count. Ends cleanly
+ * on an interrupt; the list is written last, and only when every image is there. */
+bool sg_export(const sg_dataset *ds, const uint32_t *items, size_t n, const char *part, const char *dir,
+               const char *format, void (*progress)(void *data, size_t done), void *data, sg_error *err);
+
+#endif
