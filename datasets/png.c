@@ -26,9 +26,27 @@ static spng_ctx *context(int flags)
     return spng_ctx_new2(&hooks, flags);
 }
 
+/* Are all chunks there to IEND's last byte? libspng forgives an end cut off. */
+static bool is_whole(const unsigned char *bytes, size_t nbytes)
+{
+    for (size_t at = 8; nbytes - at >= 12;) {
+        const unsigned char *p = bytes + at;
+        size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        if (length > nbytes - at - 12) return false;
+        if (memcmp(p + 4, "IEND", 4) == 0) return true;
+        at += 12 + length;
+    }
+    return false;
+}
+
+static bool is_memory(int code)
+{
+    return code == SPNG_EMEM || code == SPNG_EZLIB_INIT;
+}
+
 static bool fail(int code, sg_error *err)
 {
-    if (code == SPNG_EMEM) return sg_fail_memory(err, "PNG");
+    if (is_memory(code)) return sg_fail_memory(err, "PNG");
     if (code == SPNG_IO_EOF) return sg_fail(err, SG_ERR_FORMAT, "PNG ends early");
     return sg_fail(err, SG_ERR_FORMAT, "PNG is broken: %s", spng_strerror(code));
 }
@@ -82,7 +100,7 @@ static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const s
     size_t n = (size_t)header.width * header.height, size;
     if (!sg_mul_size(&size, n, 4) || !(image->pixels = sg_alloc(n, 4))) return sg_fail_memory(err, "image");
     code = spng_decode_image(ctx, image->pixels, size, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
-    if (!code) code = spng_decode_chunks(ctx); /* to IEND: that the file is whole */
+    if (!code) code = spng_decode_chunks(ctx); /* to IEND */
     if (code) return fail(code, err);
 
     image->channels = options->channels ? options->channels : is_grey(&header) ? 1 : 3;
@@ -97,6 +115,7 @@ static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const s
 static bool decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
                    sg_error *err)
 {
+    if (!is_whole(bytes, nbytes)) return sg_fail(err, SG_ERR_FORMAT, "PNG ends early");
     spng_ctx *ctx = context(0);
     if (!ctx) return sg_fail_memory(err, "PNG");
     spng_set_chunk_limits(ctx, CHUNK_MAX_NBYTES, CHUNK_MAX_NBYTES);
@@ -131,7 +150,7 @@ bool sg_image_encode_png(unsigned char **bytes, size_t *nbytes, const sg_image *
     if (!code) code = spng_encode_image(ctx, image->pixels, size, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
     if (!code) *bytes = spng_get_png_buffer(ctx, nbytes, &code);
     spng_ctx_free(ctx);
-    if (code == SPNG_EMEM) return sg_fail_memory(err, "PNG");
+    if (is_memory(code)) return sg_fail_memory(err, "PNG");
     if (code) return sg_fail(err, SG_ERR_UNSUPPORTED, "PNG cannot be written: %s", spng_strerror(code));
     return true;
 }
