@@ -50,7 +50,7 @@ void sg_buf_printf(sg_buf *buf, const char *format, ...)
     va_end(args);
 }
 
-/* Length of the UTF-8 character at the start of s (n > 0 bytes), 0 when there is none. RFC 3629, section 4. */
+/* Length of the UTF-8 character at the start of s (n > 0 bytes), 0 for none. RFC 3629, section 4. */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
     static const struct {

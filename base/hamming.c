@@ -1,5 +1,5 @@
-/* The Hamming kernels: one query against n codes, and their registry. Each is compiled for its own instructions and
- * chosen at run time; all give the same answers. */
+/* The Hamming kernels: one query against n codes, and their registry. Each is compiled for its own
+ * instructions and chosen at run time; all give the same answers. */
 #include <signet/codes.h>
 
 #include <immintrin.h>
@@ -93,8 +93,8 @@ static void scan_popcnt(uint16_t *dist, const uint8_t *query, const uint8_t *cod
     }
 }
 
-/* 256 bits at a time: the bits of half bytes from a table in a register (Mula, Kurz, Lemire 2018, "Faster population
- * counts using AVX2 instructions"). */
+/* 256 bits at a time: the bits of half bytes from a table in a register (Mula, Kurz, Lemire 2018, "Faster
+ * population counts using AVX2 instructions"). */
 
 TARGET("avx2") INLINE __m256i xor_count_avx2(const uint8_t *codes, __m256i query)
 {
@@ -122,7 +122,7 @@ TARGET("avx2") INLINE __m256i rows4_avx2(const uint8_t *codes, __m256i query)
     return _mm256_permute4x64_epi64(_mm256_packus_epi32(rows[0], rows[1]), 0xd8);
 }
 
-/* 16 rows of 8 bytes. Each pack halves the width: 64-bit numbers end as 16-bit ones, in pairs out of order. */
+/* 16 rows of 8 bytes. Each pack halves the width: 64-bit numbers end as 16-bit ones, pairs out of order. */
 TARGET("avx2") INLINE __m256i rows8_avx2(const uint8_t *codes, __m256i query)
 {
     __m256i rows[4];

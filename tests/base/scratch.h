@@ -1,4 +1,5 @@
-/* For tests of base: cmocka with what it needs, a folder that goes away, and the loop over failing allocations. */
+/* For tests of base: cmocka with what it needs, a folder that goes away, and the loop over failing
+ * allocations. */
 #ifndef SIGNET_TESTS_SCRATCH_H
 #define SIGNET_TESTS_SCRATCH_H
 
@@ -16,7 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A new folder in *state, which is also the working folder while the test runs: setup and teardown of cmocka. */
+/* A new folder in *state, which is also the working folder while the test runs: setup and teardown of
+ * cmocka. */
 typedef struct scratch {
     char folder[64];
     char before[4096];
@@ -56,8 +58,8 @@ static inline void scratch_put(const char *path, const void *bytes, size_t nbyte
     assert_int_equal(fclose(file), 0);
 }
 
-/* Runs `call` (an expression that is true on success and may use `err`) with the 1st, 2nd, ... allocation failing until it
- * succeeds. Each failure must say so; what leaks is seen by the address sanitizer. */
+/* Runs `call` (an expression that is true on success and may use `err`) with the 1st, 2nd, ... allocation
+ * failing until it succeeds. Each failure must say so; what leaks is seen by the address sanitizer. */
 #define assert_survives_allocation_failures(call)                                                            \
     do {                                                                                                     \
         bool done_ = false;                                                                                  \

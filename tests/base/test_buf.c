@@ -118,7 +118,7 @@ static void test_utf8_by_enumeration(void **state)
         bytes[0] = (unsigned char)(text >> 16);
         bytes[1] = (unsigned char)(text >> 8);
         bytes[2] = (unsigned char)text;
-        /* The first byte is no ASCII, so that a valid text is one character of three bytes, or of two and ASCII. */
+        /* No ASCII first: a valid text is one character of three bytes, or one of two and ASCII. */
         bool two =
             bytes[0] >= 0xc2 && bytes[0] <= 0xdf && bytes[1] >= 0x80 && bytes[1] <= 0xbf && bytes[2] < 0x80;
         if (sg_utf8_valid((char *)bytes, 3) != (two || single[text])) fail_msg("%06x", text);

@@ -67,7 +67,8 @@ static void test_walk_finds_files(void **state)
     assert_walk("d/.git", false, in_hidden);
 }
 
-/* Links that lead in circles or to the same place twice: every folder once, by its true name where it has one. */
+/* Links that lead in circles or to the same place twice: every folder once, by its true name where it has
+ * one. */
 static void test_walk_enters_folders_once(void **state)
 {
     (void)state;

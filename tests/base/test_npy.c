@@ -152,8 +152,8 @@ static void test_every_truncation_fails(void **state)
     }
 }
 
-/* Every bit of the header flipped, and every byte made a digit, a quote or a bracket: an error, or an array whose size is that of
- * the file. */
+/* Every bit of the header flipped, and every byte made a digit, a quote or a bracket: an error, or an array
+ * whose size is that of the file. */
 static void test_every_byte_of_the_header_changed(void **state)
 {
     (void)state;

@@ -1,11 +1,46 @@
 #include "scratch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <signet/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+/* These stand before libc's, so that the n-th of the calls by which a file comes to be can fail, or be the
+ * last thing its process does. */
+static unsigned calls_left; /* 1: the next; 0: none */
+static bool dies;
+
+static bool struck(void)
+{
+    if (calls_left == 0 || --calls_left > 0) return false;
+    if (dies) kill(getpid(), SIGKILL);
+    errno = EIO;
+    return true;
+}
+
+ssize_t write(int fd, const void *bytes, size_t nbytes)
+{
+    return struck() ? -1 : syscall(SYS_write, fd, bytes, nbytes);
+}
+
+int fsync(int fd)
+{
+    return struck() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    return struck() ? -1 : (int)syscall(SYS_rename, from, to);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+    return struck() ? -1 : (int)syscall(SYS_fchmod, fd, mode);
+}
 
 static void assert_holds(const char *path, const char *text)
 {
@@ -291,28 +326,113 @@ static void test_the_sweep_knows_its_own(void **state)
     assert_int_equal(files_in("."), sizeof kept / sizeof *kept + 3);
 }
 
+/* Two versions, each of several writes; the second is to replace the first. */
+enum { VERSION_NBYTES = 150000 };
+
+static bool write_version(char letter, sg_error *err)
+{
+    static char bytes[VERSION_NBYTES];
+    sg_out *out;
+    memset(bytes, letter, sizeof bytes);
+    if (!sg_out_open(&out, "f", err)) return false;
+    for (size_t at = 0; at < sizeof bytes; at += 30000)
+        if (!sg_out_write(out, bytes + at, 30000, err)) {
+            sg_out_abort(out);
+            return false;
+        }
+    return sg_out_commit(out, err);
+}
+
+/* The letter of the version that f holds whole. */
+static char version_there(void)
+{
+    char *bytes;
+    size_t nbytes;
+    assert_true(sg_file_read(&bytes, &nbytes, "f", VERSION_NBYTES, NULL));
+    assert_int_equal(nbytes, VERSION_NBYTES);
+    for (size_t i = 0; i < nbytes; i++) assert_int_equal(bytes[i], bytes[0]);
+    char letter = bytes[0];
+    sg_free(bytes);
+    return letter;
+}
+
+static void test_every_call_fails_in_turn(void **state)
+{
+    (void)state;
+    bool ok = false;
+    unsigned failures = 0, late = 0;
+    for (unsigned nth = 1; !ok; nth++) {
+        sg_error err = {0};
+        assert_true(write_version('a', &err));
+        calls_left = nth;
+        ok = write_version('b', &err);
+        calls_left = 0;
+        assert_int_equal(files_in("."), 1);
+        if (ok) break;
+        failures++;
+        assert_int_equal(err.code, SG_ERR_IO);
+        if (version_there() == 'a') {
+            assert_string_equal(err.message, "f: cannot write: Input/output error");
+        } else {
+            late++; /* it stands, but may not outlive a power cut */
+            assert_string_equal(err.message, "f: cannot sync the folder: Input/output error");
+        }
+    }
+    assert_int_equal(version_there(), 'b');
+    assert_true(failures >= 6); /* fchmod, writes, fsync, rename, fsync of the folder */
+    assert_int_equal(late, 1);
+}
+
+static void test_killed_at_every_call(void **state)
+{
+    (void)state;
+    int status = 1, deaths = 0;
+    for (unsigned nth = 1; status != 0; nth++) {
+        assert_true(write_version('a', NULL));
+        pid_t child = fork();
+        if (child == 0) {
+            dies = true;
+            calls_left = nth;
+            _exit(!write_version('b', NULL));
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(status == 0 || WIFSIGNALED(status));
+        deaths += status != 0;
+        version_there();
+        sg_out_sweep(".");
+        assert_int_equal(files_in("."), 1);
+    }
+    assert_int_equal(version_there(), 'b');
+    assert_true(deaths >= 6);
+}
+
+/* A folder comes to stand where the file was to be. */
+static void test_rename_onto_a_folder(void **state)
+{
+    (void)state;
+    sg_out *out;
+    sg_error err = {0};
+    assert_true(sg_out_open(&out, "f", &err));
+    assert_true(sg_out_write(out, "x", 1, &err));
+    assert_int_equal(mkdir("f", 0700), 0);
+    assert_false(sg_out_commit(out, &err));
+    assert_string_equal(err.message, "f: cannot write: Is a directory");
+    assert_int_equal(files_in("."), 1);
+}
+
 /* Killed at any moment, a writer leaves one of its versions whole. */
 static void test_killed_at_any_moment(void **state)
 {
     (void)state;
-    enum { N = 150000 };
-    static char version[2][N + 1];
-    memset(version[0], 'a', N);
-    memset(version[1], 'b', N);
-    scratch_put("f", version[0], N);
+    assert_true(write_version('a', NULL));
     for (int round = 0; round < 40; round++) {
         pid_t child = fork();
         if (child == 0)
             for (int i = 0;; i++)
-                if (!sg_file_write("f", version[i % 2], N, NULL)) _exit(1);
+                if (!write_version(i % 2 ? 'a' : 'b', NULL)) _exit(1);
         usleep((useconds_t)(300 + round * 211));
         kill_and_wait(child);
-        char *bytes;
-        size_t nbytes;
-        assert_true(sg_file_read(&bytes, &nbytes, "f", N, NULL));
-        assert_int_equal(nbytes, N);
-        assert_true(strcmp(bytes, version[0]) == 0 || strcmp(bytes, version[1]) == 0);
-        sg_free(bytes);
+        version_there();
         sg_out_sweep(".");
         assert_int_equal(files_in("."), 1);
     }
@@ -351,6 +471,9 @@ int main(void)
         scratch_test(test_a_killed_writer),
         scratch_test(test_a_lock_keeps_the_temporary),
         scratch_test(test_the_sweep_knows_its_own),
+        scratch_test(test_every_call_fails_in_turn),
+        scratch_test(test_killed_at_every_call),
+        scratch_test(test_rename_onto_a_folder),
         scratch_test(test_killed_at_any_moment),
         scratch_test(test_without_memory),
     };

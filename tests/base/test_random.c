@@ -57,7 +57,8 @@ static double chi_square(const unsigned *counts, size_t cells, double total)
     return sum;
 }
 
-/* For many cells chi-square is nearly N(cells - 1, 2 (cells - 1)); the streams are fixed, so that this never flickers. */
+/* For many cells chi-square is nearly N(cells - 1, 2 (cells - 1)); the streams are fixed, so that this
+ * never flickers. */
 static void assert_even(const unsigned *counts, size_t cells, double total)
 {
     double degrees = (double)cells - 1;

@@ -22,7 +22,9 @@ bool sg_map_open(sg_map *map, const char *path, sg_error *err);
 void sg_map_close(sg_map *map);
 
 /* An output file: written as a temporary beside `path`, then fsync, rename, fsync of the folder on commit.
- * Until commit `path` is untouched; sg_out_abort (also after a failed commit) removes the temporary. */
+ * Until commit `path` is untouched; sg_out_abort and a failed commit remove the temporary. A write that
+ * failed is remembered: commit fails too. A file that is there keeps its mode, and its symlink; one that is
+ * write-protected, a folder, a device or a pipe is refused. */
 typedef struct sg_out sg_out;
 bool sg_out_open(sg_out **out, const char *path, sg_error *err);
 bool sg_out_write(sg_out *out, const void *bytes, size_t nbytes, sg_error *err);
@@ -34,7 +36,7 @@ void sg_out_abort(sg_out *out);                 /* frees out; NULL allowed */
 bool sg_file_write(const char *path, const void *bytes, size_t nbytes, sg_error *err);
 /* Copies a file's bytes through sg_out. */
 bool sg_file_copy(const char *from, const char *to, sg_error *err);
-/* Removes what an interrupted run may have left: temporaries of sg_out in `folder` whose writer is gone. */
+/* Removes what a killed process may have left: temporaries of sg_out in `folder` whose writer is gone. */
 void sg_out_sweep(const char *folder);
 
 bool sg_mkdirs(const char *path, sg_error *err); /* existing folders are fine */
@@ -48,8 +50,10 @@ const char *sg_path_base(const char *path); /* after the last slash; borrows */
 
 /* Names in a folder, sorted by bytes, without "." and "..". Free with sg_names_free. */
 bool sg_dir_list(char ***names, size_t *n, const char *path, sg_error *err);
-/* All regular files below `root` (symlinks to files are followed, folders are entered once by device and
- * inode), as paths relative to root, sorted by bytes. Hidden ones only with `hidden`. */
+/* All regular files below `root` (symlinks are followed; folders are entered once by device and inode, by
+ * their true name where it lies below root too), as paths relative to root, sorted by bytes. Hidden files
+ * and folders only with `hidden`. A folder that cannot be read is an error, a symlink that leads nowhere is
+ * not. */
 bool sg_dir_walk(char ***names, size_t *n, const char *root, bool hidden, sg_error *err);
 void sg_names_free(char **names, size_t n);
 

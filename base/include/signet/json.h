@@ -1,5 +1,5 @@
 /* JSON: the door to cJSON. A value is a tree; adding gives it to its parent. Failure while building is sticky
- * on the root's print: builders need not check each call. */
+ * on the root's print: builders need not check each call. The functions that read are for parsed trees. */
 #ifndef SIGNET_JSON_H
 #define SIGNET_JSON_H
 
@@ -18,9 +18,11 @@ void sg_json_free(sg_json *json);
 void sg_json_add(sg_json *parent, const char *key, sg_json *child); /* takes child */
 sg_json *sg_json_add_object(sg_json *parent, const char *key);      /* borrowed */
 sg_json *sg_json_add_array(sg_json *parent, const char *key);
-void sg_json_add_string(sg_json *parent, const char *key, const char *text); /* NULL: null */
-void sg_json_add_number(sg_json *parent, const char *key, double value);     /* not finite: null */
-void sg_json_add_int(sg_json *parent, const char *key, int64_t value);       /* exact at all 64 bits */
+void sg_json_add_string(sg_json *parent, const char *key,
+                        const char *text); /* NULL: null; bytes that are not UTF-8: U+FFFD */
+void sg_json_add_number(sg_json *parent, const char *key,
+                        double value); /* reads back the same; not finite: null */
+void sg_json_add_int(sg_json *parent, const char *key, int64_t value); /* exact at all 64 bits */
 void sg_json_add_bool(sg_json *parent, const char *key, bool value);
 /* A path: `key`: with bytes that are not UTF-8 replaced by U+FFFD, and then "key_hex" with the exact bytes.
  */
@@ -29,9 +31,10 @@ void sg_json_add_path(sg_json *parent, const char *key, const char *path);
 /* Text without line breaks (or indented with `pretty`); the caller's (sg_free). */
 bool sg_json_print(char **text, const sg_json *json, bool pretty, sg_error *err);
 
-/* Parses exactly one value of nbytes (nesting bounded). */
+/* Parses exactly one value of nbytes, strictly (RFC 8259; UTF-8; no zero characters; at most 128 levels).
+ * SG_ERR_FORMAT tells the byte. */
 bool sg_json_parse(sg_json **json, const char *text, size_t nbytes, sg_error *err);
-const sg_json *sg_json_get(const sg_json *object, const char *key); /* NULL when absent */
+const sg_json *sg_json_get(const sg_json *object, const char *key); /* the first; NULL when absent */
 const sg_json *sg_json_at(const sg_json *array, size_t i);
 size_t sg_json_size(const sg_json *array_or_object);
 const char *sg_json_key(const sg_json *object, size_t i); /* i-th key of an object */

@@ -35,8 +35,8 @@ bool sg_kv_get_float(float *value, const sg_kv *kv, const char *key, sg_error *e
 /* The shortest decimal that reads back as the same float ("%.9g" at most); locale-free. */
 void sg_float_text(char out[32], float value);
 void sg_double_text(char out[32], double value); /* the same for a double: 17 digits at most */
-/* Number parsers for options and files: the whole text, finite, decimal, nothing else; locale-free. "8/255" is
- * a fraction: 8.0 / 255.0, which narrows to 8.0f / 255.0f. */
+/* Number parsers for options and files: the whole text, finite, decimal, nothing else; locale-free. "8/255"
+ * is a fraction: 8.0 / 255.0, which narrows to 8.0f / 255.0f. */
 bool sg_parse_int(int64_t *value, const char *text);
 bool sg_parse_float(double *value, const char *text);
 bool sg_parse_fraction(double *value, const char *text);

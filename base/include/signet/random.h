@@ -42,8 +42,9 @@ double sg_rng_normal(sg_rng *rng);                       /* N(0, 1), Box-Muller,
 uint64_t sg_rng_below(sg_rng *rng, uint64_t n);          /* [0, n), unbiased; n > 0 */
 void sg_rng_shuffle(sg_rng *rng, uint32_t *v, size_t n); /* Fisher-Yates */
 
-/* dst[i] = lo + (hi - lo) * U_i, element i from block i/4 of the stream: any range [first, first + n) alone
- * gives the same numbers, so threads may share the work. */
+/* dst[i] = lo + (hi - lo) * U_i for i in [first, first + n), from dst[0] on; U_i comes from word i % 4 of
+ * block i / 4, wherever `stream` itself stands: any range alone gives the same numbers, so threads may
+ * share the work. */
 void sg_rng_fill_uniform(float *dst, size_t first, size_t n, float lo, float hi, const sg_rng *stream);
 
 /* 64-bit name hash for stream parts (FNV-1a), stable for ever. */
