@@ -31,8 +31,9 @@ size_t sg_net_input_size(const sg_net *net);  /* C * H * W */
 size_t sg_net_output_size(const sg_net *net); /* K or classes */
 uint64_t sg_net_macs(const sg_net *net);      /* multiply-adds of one image */
 
-/* Backbone names and their one-line descriptions, for help. */
+/* Backbone names and their one-line descriptions (NULL when unknown), for help. */
 const char *const *sg_backbone_names(size_t *n);
+const char *sg_backbone_description(const char *arch);
 /* Its usual input (for defaults of `train`): channels 0 means 1 or 3. */
 bool sg_backbone_input(const char *arch, int64_t *channels, int64_t *height, int64_t *width, sg_error *err);
 

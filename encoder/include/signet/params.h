@@ -38,9 +38,10 @@ bool sg_params_copy(sg_params **out, const sg_params *from, sg_error *err);
 const sg_tensor *sg_params_find(const sg_params *params, const char *name); /* NULL when absent */
 bool sg_tensor_learned(const sg_tensor *tensor); /* has a gradient: not a running statistic */
 
-/* Draws all weights anew: stream (seed, SG_RNG_INIT, name hash). init is "he" (normal, std sqrt(2 / fan_out), He et
- * al. 2015, as torchvision's ResNet), "xavier" (uniform, Glorot and Bengio 2010) or "torch" (PyTorch's default,
- * uniform +-1/sqrt(fan_in), biases too). Biases 0 otherwise. */
+/* Draws all weights anew, each from stream (seed, SG_RNG_INIT, tensor's name hash). init is "he" (convolutions normal,
+ * std sqrt(2 / fan_out), He et al. 2015; linear layers uniform +-1/sqrt(fan_in): torchvision's ResNet), "xavier"
+ * (uniform, Glorot and Bengio 2010) or "torch" (PyTorch's default, uniform +-1/sqrt(fan_in), biases too). Biases 0
+ * otherwise; batch-norm starts anew. */
 bool sg_params_init(sg_params *params, const char *init, uint64_t seed, sg_error *err);
 /* The same for the tensors of the head alone. */
 bool sg_params_init_head(sg_params *params, const char *init, uint64_t seed, sg_error *err);
