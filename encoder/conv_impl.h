@@ -1,0 +1,43 @@
+/* What the convolution, the linear layer (a 1x1 convolution of one pixel) and the thin kernels share. */
+#ifndef SIGNET_CONV_IMPL_H
+#define SIGNET_CONV_IMPL_H
+
+#include "onednn_impl.h"
+
+/* Of a first layer. A window has `taps` taps (C k k); rows of taps are padded to `row`. */
+typedef struct sg_thin {
+    size_t taps, row;
+    size_t padded_width, padded; /* of an image with its padding; floats */
+    sg_buffer *at;               /* (taps) where a tap lies in the padded image, from a window's corner */
+    sg_buffer *feedback;         /* B (O padded, row); NULL: no gradient of x */
+    sg_buffer *image, *products; /* of each thread: a padded image; (W out, row) */
+    sg_buffer *sums; /* of each thread: (blocks, taps, lanes) twice, of an image and of all; (O) */
+} sg_thin;
+
+typedef struct sg_conv_state {
+    sg_prim *forward, *backward_data, *backward_weights;
+    sg_prim *load_weights, *load_feedback, *store_weights; /* between PyTorch's layout and the kernels' */
+    sg_buffer *plain;                                      /* one tensor in PyTorch's layout, on its way in */
+    sg_buffer *scale;                                      /* (O) of the folded batch-norm */
+    sg_buffer *bias, *diff_src;
+    sg_thin thin;
+} sg_conv_state;
+
+size_t sg_conv_tensors(const sg_node *node, sg_tensor *tensors, int ndim);
+uint64_t sg_conv_macs(const sg_node *node);
+void sg_conv_ref_forward(const sg_ref *ref);
+void sg_conv_ref_backward(const sg_ref *ref);
+bool sg_conv_absorb(sg_step *step, const sg_node *next);
+bool sg_conv_prepare(sg_step *step, sg_error *err);
+bool sg_conv_prepare_backward(sg_step *step, sg_error *err);
+void sg_conv_load(sg_step *step, const sg_load *load);
+void sg_conv_forward(sg_step *step);
+void sg_conv_backward(sg_step *step);
+
+/* A first layer, whose source is x in its plain layout: oneDNN's backward kernels for 1 and 3 channels are slow or
+ * missing, so these are ours (conv_thin.c). */
+bool sg_thin_prepare_backward(sg_step *step, sg_error *err);
+void sg_thin_load(sg_step *step, const float *feedback);
+void sg_thin_backward(sg_step *step);
+
+#endif

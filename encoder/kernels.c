@@ -1,0 +1,137 @@
+#include "kernels_impl.h"
+
+#include <omp.h>
+
+#define CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+
+void sg_share(size_t *first, size_t *count, size_t n, size_t unit)
+{
+    size_t units = (n + unit - 1) / unit, threads = (size_t)omp_get_num_threads(),
+           t = (size_t)omp_get_thread_num();
+    size_t a = units * t / threads * unit, b = units * (t + 1) / threads * unit;
+    *first = a;
+    *count = (b < n ? b : n) - a;
+}
+
+CLONES void sg_run_gather(float *d, const float *a, const float *b, const float *mask, size_t n)
+{
+    if (b && mask)
+        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 ? a[i] + b[i] : 0;
+    else if (b)
+        for (size_t i = 0; i < n; i++) d[i] = a[i] + b[i];
+    else if (mask)
+        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 ? a[i] : 0;
+    else
+        for (size_t i = 0; i < n; i++) d[i] = a[i];
+}
+
+static inline __attribute__((always_inline)) void affine(float *y, const float *x, const float *mean,
+                                                         const float *scale, const float *shift,
+                                                         const float *other, bool relu, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        float v = (x[j] - mean[j]) * scale[j] + shift[j];
+        if (other) v += other[j];
+        y[j] = relu && !(v > 0) ? 0 : v;
+    }
+}
+
+static inline __attribute__((always_inline)) void affine_run(float *y, const float *x, const float *mean,
+                                                             const float *scale, const float *shift,
+                                                             const float *other, bool relu, size_t n)
+{
+    size_t i = 0;
+    for (; i + SG_RUN <= n; i += SG_RUN)
+        affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, relu, SG_RUN);
+    affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, relu, n - i);
+}
+
+CLONES void sg_run_affine(float *y, const float *x, const float *mean, const float *scale, const float *shift,
+                          const float *other, bool relu, size_t n)
+{
+    if (other && relu)
+        affine_run(y, x, mean, scale, shift, other, true, n);
+    else if (other)
+        affine_run(y, x, mean, scale, shift, other, false, n);
+    else if (relu)
+        affine_run(y, x, mean, scale, shift, NULL, true, n);
+    else
+        affine_run(y, x, mean, scale, shift, NULL, false, n);
+}
+
+CLONES void sg_run_moments(float *restrict s, float *restrict q, const float *restrict x,
+                           const float *restrict pivot, size_t n)
+{
+    size_t i = 0;
+    for (; i + SG_RUN <= n; i += SG_RUN)
+        for (size_t j = 0; j < SG_RUN; j++) {
+            float v = x[i + j] - pivot[j];
+            s[j] += v;
+            q[j] += v * v;
+        }
+    for (size_t j = 0; i + j < n; j++) {
+        float v = x[i + j] - pivot[j];
+        s[j] += v;
+        q[j] += v * v;
+    }
+}
+
+CLONES void sg_run_products(float *restrict s, float *restrict q, const float *restrict d,
+                            const float *restrict x, const float *restrict mean, size_t n)
+{
+    size_t i = 0;
+    for (; i + SG_RUN <= n; i += SG_RUN)
+        for (size_t j = 0; j < SG_RUN; j++) {
+            s[j] += d[i + j];
+            q[j] += d[i + j] * (x[i + j] - mean[j]);
+        }
+    for (size_t j = 0; i + j < n; j++) {
+        s[j] += d[i + j];
+        q[j] += d[i + j] * (x[i + j] - mean[j]);
+    }
+}
+
+CLONES void sg_run_combine(float *dx, const float *d, const float *x, const float *mean, const float *a,
+                           const float *b, const float *c, size_t n)
+{
+    size_t i = 0;
+    for (; i + SG_RUN <= n; i += SG_RUN)
+        for (size_t j = 0; j < SG_RUN; j++) dx[i + j] = d[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
+    for (size_t j = 0; i + j < n; j++) dx[i + j] = d[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
+}
+
+CLONES void sg_thin_spread(float *restrict out, const float *restrict v, const float *restrict w,
+                           size_t lanes, size_t n, size_t pixels)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t j = 0; j < n; j += SG_TAPS) {
+            float acc[SG_TAPS];
+            for (size_t i = 0; i < SG_TAPS; i++) acc[i] = out[p * n + j + i];
+            for (size_t l = 0; l < lanes; l++)
+                for (size_t i = 0; i < SG_TAPS; i++) acc[i] += v[p * lanes + l] * w[l * n + j + i];
+            for (size_t i = 0; i < SG_TAPS; i++) out[p * n + j + i] = acc[i];
+        }
+}
+
+static inline __attribute__((always_inline)) void outer(float *restrict acc, const float *restrict x,
+                                                        const size_t *restrict at, size_t stride,
+                                                        const float *restrict v, size_t lanes, size_t taps,
+                                                        size_t pixels)
+{
+    for (size_t j = 0; j < taps; j++) {
+        float sum[16];
+        for (size_t l = 0; l < lanes; l++) sum[l] = acc[j * lanes + l];
+        for (size_t p = 0; p < pixels; p++)
+            for (size_t l = 0; l < lanes; l++) sum[l] += x[at[j] + p * stride] * v[p * lanes + l];
+        for (size_t l = 0; l < lanes; l++) acc[j * lanes + l] = sum[l];
+    }
+}
+
+CLONES void sg_thin_outer(float *acc, const float *x, const size_t *at, size_t stride, const float *v,
+                          size_t lanes, size_t taps, size_t pixels)
+{
+    if (lanes == 16)
+        outer(acc, x, at, stride, v, 16, taps, pixels);
+    else
+        outer(acc, x, at, stride, v, 8, taps, pixels);
+}

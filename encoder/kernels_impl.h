@@ -1,0 +1,37 @@
+/* Our own loops, compiled for several instruction sets and chosen at run time. They work on runs of floats: a plane
+ * (pixels x lanes) of a view is one run, whose coefficients repeat every `lanes` floats. As 8 and 16 (and 1) divide
+ * SG_RUN, a coefficient is given as SG_RUN floats, whatever the layout. Single-threaded: callers share the work. */
+#ifndef SIGNET_KERNELS_IMPL_H
+#define SIGNET_KERNELS_IMPL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SG_RUN 64
+
+/* d = (a + b) where mask > 0, else 0. b and mask may be NULL; d may be a or b. */
+void sg_run_gather(float *d, const float *a, const float *b, const float *mask, size_t n);
+/* y = relu((x - mean) * scale + shift + other); other may be NULL, relu is optional. */
+void sg_run_affine(float *y, const float *x, const float *mean, const float *scale, const float *shift,
+                   const float *other, bool relu, size_t n);
+/* s += x - pivot, q += (x - pivot)^2, each of SG_RUN partial sums. */
+void sg_run_moments(float *s, float *q, const float *x, const float *pivot, size_t n);
+/* s += d, q += d * (x - mean). */
+void sg_run_products(float *s, float *q, const float *d, const float *x, const float *mean, size_t n);
+/* dx = d * a + (x - mean) * b + c */
+void sg_run_combine(float *dx, const float *d, const float *x, const float *mean, const float *a,
+                    const float *b, const float *c, size_t n);
+
+/* Thin convolutions (few input channels), a row of output pixels at a time; v is (pixels, lanes) of one block, n
+ * taps of the window are padded to a multiple of SG_TAPS.
+ * spread: out (pixels, n) += v (pixels, lanes) w (lanes, n).
+ * outer: acc (n, lanes) += sum over pixels p of x[at[j] + p * stride] v[p, lane], for the first `taps` of n. */
+#define SG_TAPS 16
+void sg_thin_spread(float *out, const float *v, const float *w, size_t lanes, size_t n, size_t pixels);
+void sg_thin_outer(float *acc, const float *x, const size_t *at, size_t stride, const float *v, size_t lanes,
+                   size_t taps, size_t pixels);
+
+/* The part of n items that falls to the calling thread of a parallel region, in whole units. */
+void sg_share(size_t *first, size_t *count, size_t n, size_t unit);
+
+#endif

@@ -1,0 +1,192 @@
+#include "onednn_impl.h"
+
+#include <signet/mem.h>
+
+static bool fail(sg_error *err, dnnl_status_t status, const char *where, const char *what)
+{
+    if (status == dnnl_out_of_memory) return sg_fail_memory(err, where);
+    return sg_fail(err, SG_ERR_UNSUPPORTED, "%s: oneDNN cannot make %s (status %d)", where, what,
+                   (int)status);
+}
+
+bool sg_dnnl_new(sg_dnnl **out, sg_error *err)
+{
+    *out = NULL;
+    sg_dnnl *dnnl = sg_calloc(1, sizeof *dnnl);
+    if (!dnnl) return sg_fail_memory(err, "oneDNN");
+    dnnl_status_t status = dnnl_engine_create(&dnnl->engine, dnnl_cpu, 0);
+    if (!status) status = dnnl_stream_create(&dnnl->stream, dnnl->engine, dnnl_stream_default_flags);
+    if (status) {
+        sg_dnnl_free(dnnl);
+        return fail(err, status, "plan", "an engine");
+    }
+    *out = dnnl;
+    return true;
+}
+
+void sg_dnnl_free(sg_dnnl *dnnl)
+{
+    if (!dnnl) return;
+    dnnl_stream_destroy(dnnl->stream);
+    dnnl_engine_destroy(dnnl->engine);
+    sg_free(dnnl);
+}
+
+size_t sg_dnnl_lanes(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16 : 8;
+}
+
+sg_md sg_md_of_view(const sg_view *v)
+{
+    sg_md md;
+    dnnl_dims_t dims = {(int64_t)v->n, (int64_t)v->channels, (int64_t)v->height, (int64_t)v->width};
+    dnnl_format_tag_t tag = v->lanes == 16 ? dnnl_aBcd16b : v->lanes == 8 ? dnnl_aBcd8b : dnnl_abcd;
+    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, 4, dims, dnnl_f32, tag) == dnnl_success);
+    return md;
+}
+
+sg_md sg_md_weights(const sg_node *node, bool any)
+{
+    sg_md md;
+    const sg_conv_attr *a = &node->attr.conv;
+    int64_t in = node->in.c / a->groups, k = a->window.kernel, g = a->groups;
+    dnnl_dims_t flat = {a->channels, in, k, k}, grouped = {g, a->channels / g, in, k, k};
+    dnnl_format_tag_t tag = any ? dnnl_format_tag_any : g > 1 ? dnnl_abcde : dnnl_abcd;
+    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, g > 1 ? 5 : 4, g > 1 ? grouped : flat, dnnl_f32, tag) ==
+              dnnl_success);
+    return md;
+}
+
+sg_md sg_md_vector(int64_t n)
+{
+    sg_md md;
+    dnnl_dims_t dims = {n};
+    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, 1, dims, dnnl_f32, dnnl_a) == dnnl_success);
+    return md;
+}
+
+/* Scratchpads in our arena; other and relu behind the operation. */
+static dnnl_status_t new_attr(dnnl_primitive_attr_t *attr, const sg_value *other, bool relu)
+{
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(attr);
+    if (!status) status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+    if (!status && (other || relu)) status = dnnl_post_ops_create(&ops);
+    if (!status && other) {
+        sg_md md = sg_md_of_view(&other->view);
+        status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, &md);
+    }
+    if (!status && relu) status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+    if (!status && ops) status = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    dnnl_post_ops_destroy(ops);
+    return status;
+}
+
+static sg_prim *new_prim(sg_step *step, sg_phase phase)
+{
+    sg_plan *plan = step->plan;
+    if (!sg_grow(&plan->prims, &plan->prims_cap, plan->nprims + 1, sizeof *plan->prims)) return NULL;
+    sg_prim *prim = sg_calloc(1, sizeof *prim);
+    if (!prim) return NULL;
+    *prim = (sg_prim){.step = step, .phase = phase};
+    return plan->prims[plan->nprims++] = prim;
+}
+
+static bool finish(sg_prim *prim, sg_error *err)
+{
+    sg_step *step = prim->step;
+    dnnl_status_t status = dnnl_primitive_create(&prim->primitive, prim->desc);
+    if (status) return fail(err, status, step->node->name, "a primitive");
+    size_t scratch = sg_prim_nbytes(prim, DNNL_ARG_SCRATCHPAD);
+    sg_buffer *buffer;
+    if (!scratch) return true;
+    if (!sg_buffer_new(&buffer, step->plan, scratch, err)) return false;
+    sg_prim_bind(prim, DNNL_ARG_SCRATCHPAD, buffer);
+    return true;
+}
+
+bool sg_prim_new(sg_prim **out, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
+                 const sg_value *other, bool relu, sg_error *err)
+{
+    sg_prim *prim = *out = new_prim(step, phase);
+    if (!prim) return sg_fail_memory(err, "plan");
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_status_t status = new_attr(&attr, other, relu);
+    if (!status)
+        status = dnnl_primitive_desc_create(&prim->desc, op_desc, attr, step->plan->dnnl->engine,
+                                            hint ? hint->desc : NULL);
+    dnnl_primitive_attr_destroy(attr);
+    if (status) return fail(err, status, step->node->name, "this layer");
+    if (!finish(prim, err)) return false;
+    if (other) sg_prim_bind(prim, DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, other->data);
+    return true;
+}
+
+bool sg_prim_new_reorder(sg_prim **out, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
+                         sg_error *err)
+{
+    sg_prim *prim = *out = new_prim(step, phase);
+    if (!prim) return sg_fail_memory(err, "plan");
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_engine_t engine = step->plan->dnnl->engine;
+    dnnl_status_t status = new_attr(&attr, NULL, false);
+    if (!status) status = dnnl_reorder_primitive_desc_create(&prim->desc, from, engine, to, engine, attr);
+    dnnl_primitive_attr_destroy(attr);
+    if (status) return fail(err, status, step->node->name, "a change of layout");
+    return finish(prim, err);
+}
+
+const sg_md *sg_prim_md(const sg_prim *prim, int arg)
+{
+    if (arg == DNNL_ARG_SCRATCHPAD)
+        return dnnl_primitive_desc_query_md(prim->desc, dnnl_query_scratchpad_md, 0);
+    return dnnl_primitive_desc_query_md(prim->desc, dnnl_query_exec_arg_md, arg);
+}
+
+size_t sg_prim_nbytes(const sg_prim *prim, int arg)
+{
+    return dnnl_memory_desc_get_size(sg_prim_md(prim, arg));
+}
+
+void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer)
+{
+    SG_ASSERT(prim->nargs < SG_PRIM_ARGS);
+    prim->args[prim->nargs].arg = arg;
+    prim->buffers[prim->nargs++] = buffer;
+    if (buffer) sg_use(buffer, prim->step, prim->phase);
+}
+
+bool sg_prim_ready(sg_prim *prim, sg_error *err)
+{
+    dnnl_engine_t engine = prim->step->plan->dnnl->engine;
+    for (int i = 0; i < prim->nargs; i++) {
+        void *data = prim->buffers[i] ? prim->buffers[i]->data : DNNL_MEMORY_NONE;
+        const sg_md *md = sg_prim_md(prim, prim->args[i].arg);
+        dnnl_status_t status = dnnl_memory_create(&prim->args[i].memory, md, engine, data);
+        if (status) return fail(err, status, prim->step->node->name, "a memory");
+    }
+    return true;
+}
+
+void sg_prim_point(sg_prim *prim, int arg, void *data)
+{
+    for (int i = 0; i < prim->nargs; i++)
+        if (prim->args[i].arg == arg)
+            SG_ASSERT(dnnl_memory_set_data_handle(prim->args[i].memory, data) == dnnl_success);
+}
+
+void sg_prim_run(const sg_prim *prim)
+{
+    dnnl_stream_t stream = prim->step->plan->dnnl->stream;
+    SG_ASSERT(dnnl_primitive_execute(prim->primitive, stream, prim->nargs, prim->args) == dnnl_success);
+}
+
+void sg_prim_free(sg_prim *prim)
+{
+    if (!prim) return;
+    for (int i = 0; i < prim->nargs; i++) dnnl_memory_destroy(prim->args[i].memory);
+    dnnl_primitive_destroy(prim->primitive);
+    dnnl_primitive_desc_destroy(prim->desc);
+    sg_free(prim);
+}

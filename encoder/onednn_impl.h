@@ -1,0 +1,52 @@
+/* The door to oneDNN: no other file includes its header. Memory of its primitives lies in the plan's arena, their
+ * scratchpads too. Its algorithms of convolution are restricted to `direct`, whose results depend neither on the
+ * batch nor on the threads. */
+#ifndef SIGNET_ONEDNN_IMPL_H
+#define SIGNET_ONEDNN_IMPL_H
+
+#include "plan_impl.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+#define SG_PRIM_ARGS 8
+
+typedef dnnl_memory_desc_t sg_md;
+
+struct sg_dnnl {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+};
+
+/* A primitive of a step, with the buffers it works on. Owned by the plan. */
+struct sg_prim {
+    sg_step *step;
+    sg_phase phase;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    int nargs;
+    sg_buffer *buffers[SG_PRIM_ARGS]; /* NULL: the caller's memory, sg_prim_point */
+    dnnl_exec_arg_t args[SG_PRIM_ARGS];
+};
+
+/* Memory of a value's view: NCHW with channels in blocks of lanes. */
+sg_md sg_md_of_view(const sg_view *view);
+/* Weights of PyTorch's layout (OIHW; grouped GOIHW), or of whatever layout the primitive likes best. */
+sg_md sg_md_weights(const sg_node *node, bool any);
+sg_md sg_md_vector(int64_t n);
+
+/* Makes the primitive of an operation descriptor for one phase of a step; hint is the forward primitive of a
+ * backward one. relu and other (added before it) are fused behind a convolution. */
+bool sg_prim_new(sg_prim **prim, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
+                 const sg_value *other, bool relu, sg_error *err);
+/* Copies from one layout into another. */
+bool sg_prim_new_reorder(sg_prim **prim, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
+                         sg_error *err);
+/* What the primitive takes for an argument (DNNL_ARG_...); a zero size means that it takes none. */
+const sg_md *sg_prim_md(const sg_prim *prim, int arg);
+size_t sg_prim_nbytes(const sg_prim *prim, int arg);
+/* Works on this buffer, which thereby lives in that phase. buffer NULL: sg_prim_point says before each run. */
+void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer);
+void sg_prim_point(sg_prim *prim, int arg, void *data);
+void sg_prim_run(const sg_prim *prim);
+
+#endif

@@ -1,0 +1,320 @@
+/* Convolution on oneDNN's direct kernels, with batch-norm (in evaluation), add and ReLU fused behind it. */
+#include "conv_impl.h"
+#include "reference_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
+{
+    (void)src;
+    const sg_conv_attr *a = &node->attr.conv;
+    const sg_window *w = &a->window;
+    sg_shape in = node->in;
+    SG_ASSERT(a->groups > 0 && in.c % a->groups == 0 && a->channels % a->groups == 0);
+    if (in.h + 2 * w->pad < w->kernel || in.w + 2 * w->pad < w->kernel)
+        return sg_fail(err, SG_ERR_USAGE, "%lldx%lld pixels are too few for a window of %lldx%lld",
+                       (long long)in.w, (long long)in.h, (long long)w->kernel, (long long)w->kernel);
+    node->out = (sg_shape){a->channels, (in.h + 2 * w->pad - w->kernel) / w->stride + 1,
+                           (in.w + 2 * w->pad - w->kernel) / w->stride + 1};
+    return true;
+}
+
+size_t sg_conv_tensors(const sg_node *node, sg_tensor *t, int ndim)
+{
+    const sg_conv_attr *a = &node->attr.conv;
+    int64_t k = a->window.kernel, in = node->in.c / a->groups;
+    t[0] = (sg_tensor){.name = "weight",
+                       .role = SG_TENSOR_WEIGHT,
+                       .ndim = ndim,
+                       .dims = {a->channels, in, ndim > 2 ? k : 0, ndim > 2 ? k : 0},
+                       .fan_in = (size_t)(in * k * k),
+                       .fan_out = (size_t)(a->channels * k * k)};
+    t[1] = (sg_tensor){.name = "bias", .role = SG_TENSOR_BIAS, .ndim = 1, .dims = {a->channels}};
+    return a->bias ? 2 : 1;
+}
+
+static size_t tensors(const sg_node *node, sg_tensor *t)
+{
+    return sg_conv_tensors(node, t, 4);
+}
+
+uint64_t sg_conv_macs(const sg_node *node)
+{
+    const sg_conv_attr *a = &node->attr.conv;
+    int64_t k = a->window.kernel;
+    return (uint64_t)(node->in.c / a->groups * k * k) * sg_shape_size(node->out);
+}
+
+/* Calls visit(weight index, source index, destination index) for every product of image n. */
+typedef void visit_product(const sg_ref *ref, size_t w, size_t s, size_t d);
+
+static void visit_window(const sg_ref *ref, visit_product *visit, int64_t n, int64_t o, int64_t y, int64_t x)
+{
+    const sg_conv_attr *a = &ref->node->attr.conv;
+    const sg_shape in = ref->node->in, out = ref->node->out;
+    const int64_t k = a->window.kernel, per_group = in.c / a->groups;
+    const int64_t first = o / (out.c / a->groups) * per_group;
+    for (int64_t i = 0; i < per_group; i++)
+        for (int64_t ky = 0; ky < k; ky++)
+            for (int64_t kx = 0; kx < k; kx++) {
+                int64_t sy = y * a->window.stride - a->window.pad + ky;
+                int64_t sx = x * a->window.stride - a->window.pad + kx;
+                if (sy < 0 || sy >= in.h || sx < 0 || sx >= in.w) continue;
+                visit(ref, (size_t)(((o * per_group + i) * k + ky) * k + kx),
+                      (size_t)(((n * in.c + first + i) * in.h + sy) * in.w + sx),
+                      (size_t)(((n * out.c + o) * out.h + y) * out.w + x));
+            }
+}
+
+static void visit_all(const sg_ref *ref, visit_product *visit)
+{
+    const sg_shape out = ref->node->out;
+    for (int64_t n = 0; n < (int64_t)ref->batch; n++)
+        for (int64_t o = 0; o < out.c; o++)
+            for (int64_t y = 0; y < out.h; y++)
+                for (int64_t x = 0; x < out.w; x++) visit_window(ref, visit, n, o, y, x);
+}
+
+static void product_forward(const sg_ref *ref, size_t w, size_t s, size_t d)
+{
+    ref->dst[d] += ref->tensors[0][w] * ref->src[0][s];
+}
+
+static void product_backward(const sg_ref *ref, size_t w, size_t s, size_t d)
+{
+    if (ref->dsrc[0]) ref->dsrc[0][s] += ref->feedback[w] * ref->ddst[d];
+    if (ref->dtensors[0]) ref->dtensors[0][w] += ref->src[0][s] * ref->ddst[d];
+}
+
+void sg_conv_ref_forward(const sg_ref *ref)
+{
+    const sg_shape out = ref->node->out;
+    const size_t pixels = (size_t)(out.h * out.w), channels = (size_t)out.c;
+    for (size_t d = 0; d < ref->batch * channels * pixels; d++)
+        ref->dst[d] = ref->node->attr.conv.bias ? ref->tensors[1][d / pixels % channels] : 0;
+    visit_all(ref, product_forward);
+}
+
+void sg_conv_ref_backward(const sg_ref *ref)
+{
+    const sg_shape out = ref->node->out;
+    const size_t pixels = (size_t)(out.h * out.w), channels = (size_t)out.c;
+    visit_all(ref, product_backward);
+    if (!ref->node->attr.conv.bias || !ref->dtensors[1]) return;
+    for (size_t d = 0; d < ref->batch * channels * pixels; d++)
+        ref->dtensors[1][d / pixels % channels] += ref->ddst[d];
+}
+
+bool sg_conv_absorb(sg_step *step, const sg_node *next)
+{
+    if (next->op != &sg_op_batchnorm) return sg_step_absorb(step, next);
+    if (step->train || step->batchnorm || step->other || step->relu) return false;
+    step->batchnorm = next;
+    return true;
+}
+
+typedef struct window_dims {
+    dnnl_dims_t strides, pad;
+} window_dims;
+
+static window_dims dims_of(const sg_node *node)
+{
+    const sg_window *w = &node->attr.conv.window;
+    return (window_dims){{w->stride, w->stride}, {w->pad, w->pad}};
+}
+
+static bool has_bias(const sg_step *step)
+{
+    return step->node->attr.conv.bias || step->batchnorm;
+}
+
+/* A reorder of one weight tensor, from the plain buffer into a primitive's layout. */
+static bool new_load(sg_prim **load, sg_prim *user, sg_step *step, sg_error *err)
+{
+    sg_conv_state *s = step->state;
+    sg_md plain = sg_md_weights(step->node, false);
+    sg_buffer *weights;
+    if (!sg_prim_new_reorder(load, step, SG_LOAD, &plain, sg_prim_md(user, DNNL_ARG_WEIGHTS), err))
+        return false;
+    if (!sg_buffer_new(&weights, step->plan, sg_prim_nbytes(user, DNNL_ARG_WEIGHTS), err)) return false;
+    sg_keep(weights);
+    sg_prim_bind(*load, DNNL_ARG_FROM, s->plain);
+    sg_prim_bind(*load, DNNL_ARG_TO, weights);
+    sg_prim_bind(user, DNNL_ARG_WEIGHTS, weights);
+    return true;
+}
+
+static bool new_buffers(sg_step *step, sg_error *err)
+{
+    sg_conv_state *s = step->state;
+    const size_t channels = (size_t)step->node->out.c * sizeof(float);
+    const size_t weights = sg_step_tensor(step, step->node, 0)->size * sizeof(float);
+    if (!sg_buffer_new(&s->plain, step->plan, weights, err)) return false;
+    if (!sg_buffer_new(&s->scale, step->plan, channels, err)) return false;
+    sg_use(s->plain, step, SG_LOAD);
+    sg_use(s->scale, step, SG_LOAD);
+    if (!has_bias(step)) return true;
+    if (!sg_buffer_new(&s->bias, step->plan, channels, err)) return false;
+    sg_keep(s->bias);
+    return true;
+}
+
+bool sg_conv_prepare(sg_step *step, sg_error *err)
+{
+    sg_conv_state *s = step->state;
+    dnnl_convolution_desc_t desc;
+    window_dims w = dims_of(step->node);
+    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
+    sg_md weights = sg_md_weights(step->node, true), bias = sg_md_vector(step->node->out.c);
+    SG_ASSERT(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, dnnl_convolution_direct, &src,
+                                                 &weights, has_bias(step) ? &bias : NULL, &dst, w.strides,
+                                                 w.pad, w.pad) == dnnl_success);
+    if (!new_buffers(step, err)) return false;
+    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, step->other, step->relu, err)) return false;
+    sg_prim_bind(s->forward, DNNL_ARG_SRC, step->src[0]->data);
+    sg_prim_bind(s->forward, DNNL_ARG_DST, step->dst->data);
+    if (has_bias(step)) sg_prim_bind(s->forward, DNNL_ARG_BIAS, s->bias);
+    return new_load(&s->load_weights, s->forward, step, err);
+}
+
+static bool prepare_backward_data(sg_step *step, sg_error *err)
+{
+    sg_conv_state *s = step->state;
+    dnnl_convolution_desc_t desc;
+    window_dims w = dims_of(step->node);
+    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
+    sg_md weights = sg_md_weights(step->node, true);
+    SG_ASSERT(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &src, &weights, &dst,
+                                                       w.strides, w.pad, w.pad) == dnnl_success);
+    if (!sg_prim_new(&s->backward_data, step, SG_BACKWARD, &desc, s->forward, NULL, false, err)) return false;
+    if (!sg_value_part(&s->diff_src, step->src[0], step, err)) return false;
+    sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_DST, step->gradient);
+    sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_SRC, s->diff_src);
+    return new_load(&s->load_feedback, s->backward_data, step, err);
+}
+
+static bool prepare_backward_weights(sg_step *step, sg_error *err)
+{
+    sg_conv_state *s = step->state;
+    dnnl_convolution_desc_t desc;
+    window_dims w = dims_of(step->node);
+    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
+    sg_md weights = sg_md_weights(step->node, true), plain = sg_md_weights(step->node, false);
+    sg_md bias = sg_md_vector(step->node->out.c);
+    sg_buffer *blocked;
+    SG_ASSERT(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &src, &weights,
+                                                          has_bias(step) ? &bias : NULL, &dst, w.strides,
+                                                          w.pad, w.pad) == dnnl_success);
+    if (!sg_prim_new(&s->backward_weights, step, SG_BACKWARD, &desc, s->forward, NULL, false, err))
+        return false;
+    const sg_md *md = sg_prim_md(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS);
+    if (!sg_buffer_new(&blocked, step->plan, sg_prim_nbytes(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS), err))
+        return false;
+    if (!sg_prim_new_reorder(&s->store_weights, step, SG_BACKWARD, md, &plain, err)) return false;
+    sg_prim_bind(s->backward_weights, DNNL_ARG_SRC, step->src[0]->data);
+    sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_DST, step->gradient);
+    sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS, blocked);
+    if (has_bias(step)) sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_BIAS, NULL);
+    sg_prim_bind(s->store_weights, DNNL_ARG_FROM, blocked);
+    sg_prim_bind(s->store_weights, DNNL_ARG_TO, NULL);
+    return true;
+}
+
+bool sg_conv_prepare_backward(sg_step *step, sg_error *err)
+{
+    if (step->src[0]->view.lanes == 1) return sg_thin_prepare_backward(step, err);
+    if (step->train && !prepare_backward_weights(step, err)) return false;
+    return !step->src[0]->wants_grad || prepare_backward_data(step, err);
+}
+
+/* Batch-norm in evaluation is y = (x - mean) scale + shift a channel, scale = gamma / sqrt(var + eps): weights (and
+ * B, since delta passes it too) are multiplied by scale, the bias becomes (bias - mean) scale + shift. */
+static void load_fold(sg_step *step, const float *block)
+{
+    const sg_conv_state *s = step->state;
+    const sg_node *bn = step->batchnorm;
+    const float *bias =
+        step->node->attr.conv.bias ? block + sg_step_tensor(step, step->node, 1)->offset : NULL;
+    for (int64_t o = 0; o < step->node->out.c; o++) {
+        double scale = 1, shift = 0, mean = 0;
+        if (bn) {
+            scale = block[sg_step_tensor(step, bn, 0)->offset + (size_t)o] /
+                    sqrt((double)block[sg_step_tensor(step, bn, 3)->offset + (size_t)o] + (double)SG_BN_EPS);
+            shift = block[sg_step_tensor(step, bn, 1)->offset + (size_t)o];
+            mean = block[sg_step_tensor(step, bn, 2)->offset + (size_t)o];
+        }
+        sg_data(s->scale)[o] = (float)scale;
+        if (s->bias) sg_data(s->bias)[o] = (float)(((bias ? (double)bias[o] : 0) - mean) * scale + shift);
+    }
+}
+
+/* The plain buffer holds W or B: its rows by the folded batch-norm's scale. */
+static void scale_rows(const sg_step *step)
+{
+    const sg_conv_state *s = step->state;
+    const size_t rows = (size_t)step->node->out.c, n = sg_step_tensor(step, step->node, 0)->size / rows;
+    if (!step->batchnorm) return;
+    for (size_t o = 0; o < rows; o++)
+        for (size_t i = 0; i < n; i++) sg_data(s->plain)[o * n + i] *= sg_data(s->scale)[o];
+}
+
+void sg_conv_load(sg_step *step, const sg_load *load)
+{
+    const sg_conv_state *s = step->state;
+    const sg_tensor *w = sg_step_tensor(step, step->node, 0);
+    const float *weights = load->params->block + w->offset;
+    load_fold(step, load->params->block);
+    memcpy(sg_data(s->plain), weights, w->size * sizeof(float));
+    scale_rows(step);
+    sg_prim_run(s->load_weights);
+    if (!s->load_feedback && !s->thin.feedback) return;
+    if (load->feedback) {
+        const sg_tensor *own = &load->params->tensors[w - step->plan->net->tensors];
+        sg_feedback_fill(sg_data(s->plain), load->feedback, load->params, own, load->number);
+        scale_rows(step);
+    }
+    if (s->load_feedback) sg_prim_run(s->load_feedback);
+    if (s->thin.feedback) sg_thin_load(step, sg_data(s->plain));
+}
+
+void sg_conv_forward(sg_step *step)
+{
+    const sg_conv_state *s = step->state;
+    sg_prim_run(s->forward);
+}
+
+void sg_conv_backward(sg_step *step)
+{
+    const sg_conv_state *s = step->state;
+    float *grads = step->plan->grads;
+    if (step->src[0]->view.lanes == 1) {
+        sg_thin_backward(step);
+        return;
+    }
+    if (s->backward_weights) {
+        if (has_bias(step))
+            sg_prim_point(s->backward_weights, DNNL_ARG_DIFF_BIAS,
+                          grads + sg_step_tensor(step, step->node, 1)->offset);
+        sg_prim_run(s->backward_weights);
+        sg_prim_point(s->store_weights, DNNL_ARG_TO, grads + sg_step_tensor(step, step->node, 0)->offset);
+        sg_prim_run(s->store_weights);
+    }
+    if (s->backward_data) sg_prim_run(s->backward_data);
+}
+
+const sg_op sg_op_conv = {
+    .name = "conv",
+    .shape = shape,
+    .tensors = tensors,
+    .macs = sg_conv_macs,
+    .ref_forward = sg_conv_ref_forward,
+    .ref_backward = sg_conv_ref_backward,
+    .state_size = sizeof(sg_conv_state),
+    .absorb = sg_conv_absorb,
+    .prepare = sg_conv_prepare,
+    .prepare_backward = sg_conv_prepare_backward,
+    .load = sg_conv_load,
+    .forward = sg_conv_forward,
+    .backward = sg_conv_backward,
+};

@@ -1,0 +1,58 @@
+/* max(x, 0), where no convolution or batch-norm before it takes it in. */
+#include "kernels_impl.h"
+#include "plan_impl.h"
+#include "reference_impl.h"
+
+static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
+{
+    (void)src, (void)err;
+    node->out = node->in;
+    return true;
+}
+
+static void ref_forward(const sg_ref *ref)
+{
+    for (size_t i = 0; i < ref->batch * sg_shape_size(ref->node->in); i++)
+        ref->dst[i] = ref->src[0][i] > 0 ? ref->src[0][i] : 0;
+}
+
+static void ref_backward(const sg_ref *ref)
+{
+    for (size_t i = 0; i < ref->batch * sg_shape_size(ref->node->in); i++)
+        if (ref->src[0][i] > 0) ref->dsrc[0][i] += ref->ddst[i];
+}
+
+static bool prepare(sg_step *step, sg_error *err)
+{
+    (void)err;
+    step->relu = true; /* masks the gradient of dst, which then is src's */
+    return true;
+}
+
+static bool prepare_backward(sg_step *step, sg_error *err)
+{
+    (void)err;
+    sg_value_share(step->src[0], step);
+    return true;
+}
+
+static void forward(sg_step *step)
+{
+#pragma omp parallel
+    {
+        size_t first, n;
+        sg_share(&first, &n, sg_view_size(&step->dst->view), SG_RUN);
+        const float *src = sg_data(step->src[0]->data) + first;
+        sg_run_gather(sg_data(step->dst->data) + first, src, NULL, src, n);
+    }
+}
+
+const sg_op sg_op_relu = {
+    .name = "relu",
+    .shape = shape,
+    .ref_forward = ref_forward,
+    .ref_backward = ref_backward,
+    .prepare = prepare,
+    .prepare_backward = prepare_backward,
+    .forward = forward,
+};

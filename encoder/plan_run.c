@@ -1,0 +1,88 @@
+/* Running a plan: load, forward, backward. Allocates nothing. */
+#include "kernels_impl.h"
+#include "plan_impl.h"
+
+#include <signet/cpu.h>
+#include <string.h>
+
+/* A plan runs on the threads it was made for. Gives those that were set. */
+static int enter(const sg_plan *plan)
+{
+    int threads = sg_threads();
+    if (threads != plan->threads) sg_threads_set(plan->threads);
+    return threads;
+}
+
+static void leave(const sg_plan *plan, int threads)
+{
+    if (threads != plan->threads) sg_threads_set(threads);
+}
+
+void sg_plan_load(sg_plan *plan, const sg_params *params, const sg_feedback *feedback, uint64_t number)
+{
+    SG_ASSERT(params->size == plan->net->block_size);
+    int threads = enter(plan);
+    const sg_load load = {.params = params, .feedback = feedback, .number = number};
+    for (size_t i = 0; i < plan->nsteps; i++)
+        if (plan->steps[i].node->op->load) plan->steps[i].node->op->load(&plan->steps[i], &load);
+    leave(plan, threads);
+}
+
+static void forward(sg_plan *plan, sg_params *running, const float *x, float *z)
+{
+    int threads = enter(plan);
+    plan->x = x;
+    plan->running = running;
+    for (size_t i = 0; i < plan->nsteps; i++) plan->steps[i].node->op->forward(&plan->steps[i]);
+    const sg_value *out = plan->steps[plan->nsteps - 1].dst;
+    sg_view_pack(z, out->view.channels * out->view.pixels, &out->view, sg_data(out->data));
+    leave(plan, threads);
+}
+
+void sg_plan_forward(sg_plan *plan, const float *x, float *z)
+{
+    forward(plan, NULL, x, z);
+}
+
+void sg_plan_train_forward(sg_plan *plan, sg_params *params, const float *x, float *z)
+{
+    forward(plan, params, x, z);
+}
+
+/* Adds up the parts of the gradient of a step's dst, masked where relu cut it off. */
+static void gather(const sg_step *step)
+{
+    const sg_value *dst = step->dst;
+    const size_t size = sg_view_size(&dst->view);
+    if (dst->ngrads == 1 && !step->relu) return;
+#pragma omp parallel
+    {
+        size_t first, n;
+        sg_share(&first, &n, size, SG_RUN);
+        float *d = sg_data(step->gradient) + first;
+        const float *sum = sg_data(dst->grads[0]) + first;
+        const float *mask = step->relu ? sg_data(dst->data) + first : NULL;
+        for (int i = 1; i < dst->ngrads; i++, sum = d)
+            sg_run_gather(d, sum, sg_data(dst->grads[i]) + first, i + 1 == dst->ngrads ? mask : NULL, n);
+        if (dst->ngrads == 1) sg_run_gather(d, sum, NULL, mask, n);
+    }
+}
+
+void sg_plan_backward(sg_plan *plan, const float *dz, float *grads, float *dx)
+{
+    SG_ASSERT(plan->options.purpose != SG_ENCODE && (dx || !plan->options.input_gradient) &&
+              (grads || plan->options.purpose != SG_TRAIN));
+    int threads = enter(plan);
+    plan->grads = grads;
+    plan->dx = dx;
+    if (plan->options.purpose == SG_TRAIN) memset(grads, 0, plan->net->block_size * sizeof *grads);
+    const sg_value *out = plan->steps[plan->nsteps - 1].dst;
+    sg_view_unpack(sg_data(out->grads[0]), &out->view, dz, out->view.channels * out->view.pixels);
+    for (size_t i = plan->nsteps; i-- > 0;) {
+        sg_step *step = &plan->steps[i];
+        if (!step->dst->wants_grad) continue;
+        gather(step);
+        if (step->node->op->backward) step->node->op->backward(step);
+    }
+    leave(plan, threads);
+}
