@@ -1,0 +1,155 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include "support.h"
+
+#include <math.h>
+#include <signet/mem.h>
+#include <signet/random.h>
+
+float *test_random(size_t n, float lo, float hi, uint64_t seed)
+{
+    float *v = sg_alloc(n, sizeof *v);
+    assert_non_null(v);
+    sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, 0, 0);
+    sg_rng_fill_uniform(v, 0, n, lo, hi, &rng);
+    return v;
+}
+
+static sg_params *random_params(const sg_net *net, uint64_t seed)
+{
+    sg_params *p;
+    assert_true(sg_params_new(&p, net, NULL));
+    assert_true(sg_params_init(p, "torch", seed, NULL));
+    for (size_t i = 0; i < p->ntensors; i++) {
+        const sg_tensor *t = &p->tensors[i];
+        sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, sg_name_hash(t->name), 1);
+        float *v = p->block + t->offset;
+        if (t->role == SG_TENSOR_BN_WEIGHT || t->role == SG_TENSOR_BN_VAR)
+            sg_rng_fill_uniform(v, 0, t->size, 0.5f, 1.5f, &rng);
+        if (t->role == SG_TENSOR_BN_BIAS || t->role == SG_TENSOR_BN_MEAN)
+            sg_rng_fill_uniform(v, 0, t->size, -0.5f, 0.5f, &rng);
+    }
+    return p;
+}
+
+test_net test_net_of(const char *arch, int64_t channels, int64_t side, int64_t outputs)
+{
+    const sg_net_spec spec = {.arch = arch,
+                              .channels = channels,
+                              .height = side,
+                              .width = side,
+                              .head = SG_HEAD_HASH,
+                              .outputs = outputs,
+                              .mean = {0.4f, 0.5f, 0.6f},
+                              .std = {0.25f, 0.3f, 0.2f}};
+    test_net t;
+    sg_error err = {0};
+    if (!sg_net_new(&t.net, &spec, &err)) fail_msg("%s", err.message);
+    t.params = random_params(t.net, 1);
+    return t;
+}
+
+test_net test_net_built(sg_shape input, test_build *build, void *context, uint64_t seed)
+{
+    const sg_net_spec spec = {.arch = "test",
+                              .channels = input.c,
+                              .height = input.h,
+                              .width = input.w,
+                              .outputs = 8,
+                              .mean = {0.4f, 0.5f, 0.6f},
+                              .std = {0.25f, 0.3f, 0.2f}};
+    test_net t;
+    sg_builder b;
+    sg_error err = {0};
+    assert_true(sg_net_start(&b, &spec, &err));
+    build(&b, context);
+    if (!sg_net_finish(&t.net, &b)) fail_msg("%s", err.message);
+    t.params = random_params(t.net, seed);
+    return t;
+}
+
+void test_net_free(test_net *t)
+{
+    sg_params_free(t->params);
+    sg_net_free(t->net);
+}
+
+double test_error(const float *a, const double *b, size_t n)
+{
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        difference += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        size += b[i] * b[i];
+    }
+    return size > 0 ? sqrt(difference / size) : sqrt(difference);
+}
+
+static void fill_feedback(sg_reference *ref, const sg_params *params, const sg_feedback *feedback,
+                          uint64_t step)
+{
+    for (size_t i = 0; i < params->ntensors; i++) {
+        const sg_tensor *w = &params->tensors[i];
+        if (w->role != SG_TENSOR_WEIGHT) continue;
+        float *B = sg_alloc(w->size, sizeof *B);
+        assert_non_null(B);
+        sg_feedback_fill(B, feedback, params, w, step);
+        for (size_t j = 0; j < w->size; j++) ref->feedback[w->offset + j] = (double)B[j];
+        sg_free(B);
+    }
+}
+
+static void compare(const char *what, const float *a, const double *b, size_t n, double bound)
+{
+    double error = test_error(a, b, n);
+    if (!(error <= bound)) fail_msg("%s: relative error %g, at most %g is right", what, error, bound);
+}
+
+void test_against_reference(const test_net *t, sg_plan_options options, const sg_feedback *feedback,
+                            uint64_t step, double bound)
+{
+    const size_t in = options.batch * sg_net_input_size(t->net),
+                 out = options.batch * sg_net_output_size(t->net);
+    const bool batch_stats = options.purpose == SG_TRAIN && !options.frozen_bn && !options.head_only;
+    float *x = test_random(in, 0, 1, 2), *dz = test_random(out, -1, 1, 3);
+    float *z = sg_alloc(out, sizeof *z), *dx = sg_calloc(in, sizeof *dx);
+    float *grads = sg_calloc(t->params->size, sizeof *grads);
+    sg_plan *plan;
+    sg_reference *ref;
+    sg_error err = {0};
+    if (!sg_plan_new(&plan, t->net, &options, &err)) fail_msg("%s", err.message);
+    assert_true(sg_reference_new(&ref, t->net, t->params, options.batch, batch_stats, NULL));
+    if (feedback) fill_feedback(ref, t->params, feedback, step);
+    for (size_t i = 0; i < in; i++) ref->x[i] = (double)x[i];
+    sg_plan_load(plan, t->params, feedback, step);
+    sg_plan_forward(plan, x, z);
+    compare("z", z, sg_reference_forward(ref), out, bound);
+    if (options.purpose != SG_ENCODE) {
+        double *dz_double = sg_alloc(out, sizeof *dz_double);
+        assert_non_null(dz_double);
+        for (size_t i = 0; i < out; i++) dz_double[i] = (double)dz[i];
+        sg_reference_backward(ref, dz_double);
+        sg_free(dz_double);
+        sg_plan_backward(plan, dz, grads, options.purpose == SG_ATTACK || options.input_gradient ? dx : NULL);
+        if (options.purpose == SG_ATTACK || options.input_gradient) compare("dx", dx, ref->dx, in, bound);
+        for (size_t i = 0; options.purpose == SG_TRAIN && i < t->params->ntensors; i++) {
+            const sg_tensor *w = &t->params->tensors[i];
+            if (!sg_tensor_learned(w) || (options.head_only && !w->head)) {
+                for (size_t j = 0; j < w->size; j++) assert_true(grads[w->offset + j] == 0);
+                continue;
+            }
+            compare(w->name, grads + w->offset, ref->grads + w->offset, w->size, bound);
+        }
+    }
+    sg_plan_free(plan);
+    sg_reference_free(ref);
+    sg_free(x);
+    sg_free(dz);
+    sg_free(z);
+    sg_free(dx);
+    sg_free(grads);
+}
