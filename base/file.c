@@ -16,6 +16,7 @@
 static bool open_regular(int *fd, size_t *size, const char *path, sg_error *err)
 {
     struct stat st;
+    *size = 0;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (*fd < 0) return sg_fail_errno(err, errno, "%s: cannot open", path);
     if (fstat(*fd, &st) != 0) {
@@ -100,7 +101,7 @@ bool sg_file_read(char **bytes, size_t *nbytes, const char *path, size_t max_nby
 bool sg_map_open(sg_map *map, const char *path, sg_error *err)
 {
     int fd;
-    size_t size = 0;
+    size_t size;
     *map = (sg_map){NULL, 0};
     if (!open_regular(&fd, &size, path, err)) return false;
     void *data = size > 0 ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
