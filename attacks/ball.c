@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* eps comes from decimals and fractions: 8.0 / 255 * 255 may miss 8 by rounding. */
-#define GRID_TOLERANCE 1e-6
+/* eps comes from fractions, perhaps in f32: 8.0f / 255 * 255 may miss 8 by rounding. */
+#define GRID_TOLERANCE 1e-4
 
 int sg_ball_radius(double eps)
 {
