@@ -15,9 +15,10 @@
 #include <string.h>
 
 typedef struct sdha_slot {
-    uint8_t *codes; /* (n, nbytes) R without repetition */
-    double *counts; /* (n) how many images have each */
-    uint16_t *dist; /* (n) from sign q, of the present step */
+    uint8_t *codes;  /* (n, nbytes) R without repetition */
+    double *counts;  /* (n) how many images have each */
+    uint16_t *dist;  /* (n) from sign q, of the present step */
+    double *weights; /* (n) counts times w_r, of the present step */
     size_t n;
     double total; /* |R| */
 } sdha_slot;
@@ -41,6 +42,7 @@ static void sdha_free(void *state)
         sg_free(sdha->slots[i].codes);
         sg_free(sdha->slots[i].counts);
         sg_free(sdha->slots[i].dist);
+        sg_free(sdha->slots[i].weights);
     }
     sg_free(sdha->slots);
     sg_free(sdha->groups);
@@ -90,7 +92,8 @@ static bool make_slots(sdha_state *sdha)
         slot->codes = sg_alloc(most, sdha->nbytes);
         slot->counts = sg_alloc(most, sizeof *slot->counts);
         slot->dist = sg_alloc(most, sizeof *slot->dist);
-        if (slot->codes == NULL || slot->counts == NULL || slot->dist == NULL) return false;
+        slot->weights = sg_alloc(most, sizeof *slot->weights);
+        if (!slot->codes || !slot->counts || !slot->dist || !slot->weights) return false;
     }
     return sdha->slots != NULL;
 }
@@ -135,11 +138,22 @@ static double collect(sdha_state *sdha, sdha_slot *slot, const sg_subject *subje
     return total;
 }
 
-/* plus[k] = sum of weight over the codes whose bit k is set. */
-static void add_bits(double *plus, const uint8_t *code, size_t nbytes, double weight)
+/* plus[k] = sum of the weights of R's codes whose bit k is set: weights are counted by the value of each byte, then
+ * the upper half of the table is folded on the lower, a bit a fold. */
+static void count_bits(double *plus, const sdha_slot *slot, const double *weights, size_t nbytes)
 {
-    for (size_t b = 0; b < nbytes; b++)
-        for (unsigned i = 0; i < 8; i++) plus[8 * b + i] += code[b] >> i & 1 ? weight : 0;
+    for (size_t b = 0; b < nbytes; b++) {
+        double table[256] = {0};
+        for (size_t j = 0; j < slot->n; j++) table[slot->codes[j * nbytes + b]] += weights[j];
+        for (int bit = 7; bit >= 0; bit--) {
+            double sum = 0;
+            for (size_t v = 0; v < (size_t)1 << bit; v++) {
+                sum += table[v + ((size_t)1 << bit)];
+                table[v] += table[v + ((size_t)1 << bit)];
+            }
+            plus[8 * b + (size_t)bit] = sum;
+        }
+    }
 }
 
 static bool sdha_begin(void *state, size_t i, const sg_subject *subject, sg_error *err)
@@ -164,9 +178,7 @@ static bool sdha_begin(void *state, size_t i, const sg_subject *subject, sg_erro
     }
     /* c = mean of R: the plain mean of h'.r */
     double *c = sdha->hash.c + i * nbits;
-    memset(c, 0, nbits * sizeof *c);
-    for (size_t j = 0; j < slot->n; j++)
-        add_bits(c, slot->codes + j * sdha->nbytes, sdha->nbytes, slot->counts[j]);
+    count_bits(c, slot, slot->counts, sdha->nbytes);
     for (size_t k = 0; k < nbits; k++) c[k] = 2 * c[k] / slot->total - 1;
     return true;
 }
@@ -183,14 +195,12 @@ static bool sdha_gradient(void *state, double *dz, size_t i, const float *z, dou
     sdha_slot *slot = &sdha->slots[i];
     size_t nbits = sdha->hash.nbits, nbytes = sdha->nbytes;
     uint8_t code[SG_BITS_MAX / 8];
-    double plus[SG_BITS_MAX] = {0}, sum = 0;
+    double plus[SG_BITS_MAX], sum = 0;
     sg_codes_pack(code, z, 1, nbits);
     sg_hamming_scan(slot->dist, code, slot->codes, slot->n, nbytes);
-    for (size_t j = 0; j < slot->n; j++) {
-        double weight = slot->counts[j] * sdha->weights[slot->dist[j]];
-        add_bits(plus, slot->codes + j * nbytes, nbytes, weight);
-        sum += weight;
-    }
+    for (size_t j = 0; j < slot->n; j++)
+        sum += slot->weights[j] = slot->counts[j] * sdha->weights[slot->dist[j]];
+    count_bits(plus, slot, slot->weights, nbytes);
     for (size_t k = 0; k < nbits; k++) {
         double slope, q = sg_squash(&slope, z[k], alpha);
         double down = slope_of_f(q) * plus[k] - slope_of_f(-q) * (sum - plus[k]);
