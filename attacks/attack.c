@@ -28,7 +28,7 @@ const sg_attack *sg_attack_find(const char *name, sg_error *err)
             strncat(list, i == 0 ? "" : ", ", sizeof list - strlen(list) - 1);
             strncat(list, names[i], sizeof list - strlen(list) - 1);
         }
-        sg_fail(err, SG_ERR_USAGE, "unknown attack \"%s\" (there are %s)", name, list);
+        sg_fail(err, SG_ERR_USAGE, "unknown attack '%s' (there are %s)", name, list);
     }
     return attack;
 }

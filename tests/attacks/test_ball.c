@@ -144,7 +144,7 @@ static void registry(void **unused)
     sg_attack_options options;
     assert_false(sg_attack_defaults(&options, "hagg", &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
-    assert_string_equal(err.message, "unknown attack \"hagg\" (there are hag, sdha, fgsm, pgd, noise)");
+    assert_string_equal(err.message, "unknown attack 'hagg' (there are hag, sdha, fgsm, pgd, noise)");
     assert_false(sg_attack_needs_labels("hagg"));
 }
 
