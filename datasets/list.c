@@ -10,7 +10,7 @@
 #define LIST_MAX_NBYTES ((size_t)1 << 31)
 #define CLASSES_MAX     ((int64_t)1 << 20)
 
-typedef enum { UNKNOWN, UNLABELLED, NUMBERS, ROWS } label_form;
+typedef enum { UNKNOWN, NUMBERS, ROWS } label_form;
 
 static const struct {
     const char *name;
@@ -26,8 +26,9 @@ typedef struct reader {
     sg_dataset *ds;
     const char *root; /* what the paths are relative to */
     label_form form;
-    size_t width;    /* labels of a line: 0, 1, or the width of its row */
-    int32_t *labels; /* (n, width) in the order of the items */
+    bool labelled;   /* a line had a label */
+    size_t width;    /* labels of a line: 1, or the width of its row */
+    int32_t *labels; /* (n, width) in the order of the items; a class number is -1 for none */
     size_t labels_cap;
     uint32_t *slots; /* hash table of item number + 1, by name; 0: free */
     size_t nslots;   /* a power of two */
@@ -82,37 +83,49 @@ static bool cut_number(int64_t *value, const char *text, size_t *length)
     return true;
 }
 
-/* The form of a line's labels: a row when two numbers or more stand at its end and all are 0 or 1. */
-static void guess_form(reader *r, const char *text, size_t length)
+/* The width of the row at the end of a line: two numbers or more, all 0 or 1; else 0. */
+static size_t row_width(const char *text, size_t length)
 {
     size_t n = 0;
-    int64_t value, largest = 0;
-    while (cut_number(&value, text, &length)) {
-        n++;
-        if (value > largest) largest = value;
-    }
-    r->form = n == 0 ? UNLABELLED : n == 1 || largest > 1 ? NUMBERS : ROWS;
-    r->width = r->form == ROWS ? n : n > 0;
+    for (int64_t value; cut_number(&value, text, &length); n++)
+        if (value > 1) return 0;
+    return n >= 2 ? n : 0;
 }
 
-/* Cuts the labels off a line into the place after those of the items so far. */
-static bool cut_labels(reader *r, const char *text, size_t *length, sg_error *err)
+static bool cut_row(reader *r, int32_t *labels, const char *text, size_t *length, sg_error *err)
 {
-    if (r->form == UNKNOWN) guess_form(r, text, *length);
-    size_t done = r->ds->n * r->width;
-    if (!sg_grow(&r->labels, &r->labels_cap, done + r->width + 1, sizeof *r->labels))
-        return sg_fail_memory(err, "list");
-    int64_t value;
     for (size_t i = r->width; i-- > 0;) {
+        int64_t value;
         if (!cut_number(&value, text, length))
             return fail_line(r, err, "fewer labels than the first line of the lists has");
-        if (r->form == ROWS && value > 1) return fail_line(r, err, "a label of a row is neither 0 nor 1");
-        if (value >= CLASSES_MAX) return fail_line(r, err, "class number is larger than 1048575");
-        r->labels[done + i] = (int32_t)value;
+        if (value > 1) return fail_line(r, err, "a label of a row is neither 0 nor 1");
+        labels[i] = (int32_t)value;
     }
-    size_t rest = *length;
-    if (r->form == UNLABELLED && cut_number(&value, text, &rest))
-        return fail_line(r, err, "a label, where the first line of the lists has none");
+    return true;
+}
+
+/* Cuts the labels off a line into the place after those of the items so far. The first line shows the form: rows, or
+ * a class number for each that has one. */
+static bool cut_labels(reader *r, const char *text, size_t *length, sg_error *err)
+{
+    size_t row = r->labelled ? 0 : row_width(text, *length);
+    if (row && r->form == NUMBERS)
+        return fail_line(r, err, "a row of labels, where the lines before have none");
+    if (r->form == UNKNOWN) {
+        r->form = row ? ROWS : NUMBERS;
+        r->width = row ? row : 1;
+    }
+    size_t done = r->ds->n * r->width;
+    if (!sg_grow(&r->labels, &r->labels_cap, done + r->width, sizeof *r->labels))
+        return sg_fail_memory(err, "list");
+    if (r->form == ROWS) {
+        r->labelled = true;
+        return cut_row(r, r->labels + done, text, length, err);
+    }
+    int64_t value = -1;
+    if (cut_number(&value, text, length)) r->labelled = true;
+    if (value >= CLASSES_MAX) return fail_line(r, err, "class number is larger than 1048575");
+    r->labels[done] = (int32_t)value;
     return true;
 }
 
@@ -205,7 +218,7 @@ static bool set_labels(reader *r, sg_error *err)
     bool rows = r->form == ROWS, multi = rows && !rows_are_numbers(r);
     size_t classes = rows ? r->width : 0;
     for (size_t i = 0; r->form == NUMBERS && i < ds->n; i++)
-        if ((size_t)r->labels[i] >= classes) classes = (size_t)r->labels[i] + 1;
+        if (r->labels[i] >= (int32_t)classes) classes = (size_t)r->labels[i] + 1;
     if (!sg_labels_init(&ds->labels, ds->n, classes, multi, err)) return false;
     for (size_t i = 0; i < ds->n; i++) {
         const int32_t *labels = r->labels + i * r->width;

@@ -98,6 +98,19 @@ static void test_unlabelled(void **state)
     sg_dataset_close(ds);
 }
 
+/* A line without a label, before or after lines with a class number: an image without a class. */
+static void test_partly_labelled(void **state)
+{
+    (void)state;
+    put_text("train.txt", "a.png\nb.png 2\nc.png\nd 1 0\n");
+    sg_dataset *ds = open_list(NULL);
+    const sg_labels *labels = sg_dataset_labels(ds);
+    assert_int_equal(labels->classes, 3);
+    assert_memory_equal(labels->ids, ((int32_t[]){-1, 2, -1, 0}), 16);
+    assert_string_equal(sg_dataset_item_name(ds, 3), "d 1");
+    sg_dataset_close(ds);
+}
+
 static void test_many_items(void **state)
 {
     (void)state;
@@ -128,9 +141,9 @@ static void test_errors(void **state)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"a 1\nb\n", "./train.txt:2: fewer labels than the first line"},
+        {"a 1 0\nb\n", "./train.txt:2: fewer labels than the first line"},
         {"a 1 0\nb 1\n", "./train.txt:2: fewer labels"},
-        {"a\nb 1\n", "./train.txt:2: a label, where the first line"},
+        {"a\nb 1 0\n", "./train.txt:2: a row of labels, where the lines before have none"},
         {"a 1 0\nb 1 2\n", "./train.txt:2: a label of a row is neither 0 nor 1"},
         {"a 1\na 2\n", "./train.txt:2: 'a' has other labels than before"},
         {"a 1048576\n", "./train.txt:1: class number is larger"},
@@ -185,6 +198,7 @@ int main(void)
         scratch_test(test_rows),
         scratch_test(test_one_hot_rows_are_classes),
         scratch_test(test_unlabelled),
+        scratch_test(test_partly_labelled),
         scratch_test(test_many_items),
         scratch_test(test_errors),
         scratch_test(test_missing_image),
