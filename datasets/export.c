@@ -1,24 +1,27 @@
 #include <signet/export.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signet/buf.h>
 #include <signet/file.h>
 #include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define JPEG_QUALITY    95
 #define NAME_MAX_NBYTES 200 /* of a file system's 255, with room for number and ending */
 
-static bool write_jpeg(const sg_image *image, const char *path, sg_error *err)
+static bool encode_jpeg(unsigned char **bytes, size_t *nbytes, const sg_image *image, sg_error *err)
 {
-    return sg_image_write_jpeg(image, path, JPEG_QUALITY, err);
+    return sg_image_encode_jpeg(bytes, nbytes, image, JPEG_QUALITY, err);
 }
 
 static const struct {
     const char *name, *ending;
-    bool (*write)(const sg_image *image, const char *path, sg_error *err);
-} formats[] = {{"png", ".png", sg_image_write_png}, {"jpeg", ".jpg", write_jpeg}};
+    bool (*encode)(unsigned char **bytes, size_t *nbytes, const sg_image *image, sg_error *err);
+} formats[] = {{"png", ".png", sg_image_encode_png}, {"jpeg", ".jpg", encode_jpeg}};
 #define NFORMATS (sizeof formats / sizeof *formats)
 
 /* A set of file names, made unique by a number where they meet. */
@@ -133,6 +136,32 @@ static void list_labels(sg_buf *list, const sg_labels *labels, size_t item)
         sg_buf_puts(list, sg_labels_has(labels, item, c) ? " 1" : " 0");
 }
 
+/* A plain file: thousands of them are brought to the disk at once before the list is written, since one by one takes
+ * minutes. */
+static bool write_file(const char *path, const unsigned char *bytes, size_t nbytes, sg_error *err)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file) return sg_fail_errno(err, errno, "%s: cannot write", path);
+    bool ok = fwrite(bytes, 1, nbytes, file) == nbytes;
+    int errnum = errno;
+    if (fclose(file) != 0 && ok) {
+        ok = false;
+        errnum = errno;
+    }
+    if (ok) return true;
+    remove(path);
+    return sg_fail_errno(err, errnum, "%s: cannot write", path);
+}
+
+static bool sync_folder(const char *dir, sg_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && syncfs(fd) == 0;
+    if (!ok) sg_fail_errno(err, errno, "%s: cannot sync", dir);
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
 /* Writes one image and its line of the list. */
 static bool export_item(exporter *e, size_t item, sg_error *err)
 {
@@ -143,9 +172,13 @@ static bool export_item(exporter *e, size_t item, sg_error *err)
     sg_buf_printf(&name, "%s%s", e->files.names[item], formats[e->format].ending);
     char *path = NULL;
     sg_image image = {0};
+    unsigned char *bytes = NULL;
+    size_t nbytes = 0;
     bool ok = sg_buf_ok(&name) ? true : sg_fail_memory(err, "export");
     ok = ok && sg_path_join(&path, e->dir, sg_buf_text(&name), err) &&
-         sg_dataset_load(&image, e->ds, item, NULL, err) && formats[e->format].write(&image, path, err);
+         sg_dataset_load(&image, e->ds, item, NULL, err) &&
+         formats[e->format].encode(&bytes, &nbytes, &image, err) && write_file(path, bytes, nbytes, err);
+    sg_free(bytes);
     sg_image_clear(&image);
     sg_free(path);
     sg_buf_puts(&e->list, sg_buf_text(&name));
@@ -178,14 +211,28 @@ static bool make_folders(const exporter *e, const uint32_t *items, size_t n, sg_
     return ok;
 }
 
-static bool write_list(const exporter *e, const char *part, sg_error *err)
+static bool write_text(const char *dir, const char *name, const sg_buf *text, sg_error *err)
 {
-    if (!sg_buf_ok(&e->list)) return sg_fail_memory(err, "export");
-    sg_buf name = SG_BUF_INIT;
-    sg_buf_printf(&name, "%s/%s.txt", e->dir, part);
-    bool ok = sg_buf_ok(&name) ? true : sg_fail_memory(err, "export");
-    ok = ok && sg_file_write(sg_buf_text(&name), e->list.data, e->list.size, err);
-    sg_buf_clear(&name);
+    sg_buf path = SG_BUF_INIT;
+    sg_buf_printf(&path, "%s/%s.txt", dir, name);
+    bool ok = sg_buf_ok(&path) && sg_buf_ok(text) ? true : sg_fail_memory(err, "export");
+    ok = ok && sg_file_write(sg_buf_text(&path), sg_buf_text(text), text->size, err);
+    sg_buf_clear(&path);
+    return ok;
+}
+
+/* The classes by name, for list: to read. */
+static bool write_classes(const exporter *e, sg_error *err)
+{
+    size_t n = sg_dataset_labels(e->ds)->classes;
+    sg_buf text = SG_BUF_INIT;
+    for (size_t i = 0; i < n; i++) {
+        for (const char *c = sg_dataset_classes(e->ds)[i]; *c; c++)
+            sg_buf_put(&text, *c == '\n' ? "_" : c, 1);
+        sg_buf_puts(&text, "\n");
+    }
+    bool ok = n == 0 || write_text(e->dir, "classes", &text, err);
+    sg_buf_clear(&text);
     return ok;
 }
 
@@ -206,7 +253,7 @@ bool sg_export(const sg_dataset *ds, const uint32_t *items, size_t n, const char
         ok = sg_interrupt_check(err) && export_item(&e, items[i], err);
         if (ok && progress) progress(data, i + 1);
     }
-    ok = ok && write_list(&e, part, err);
+    ok = ok && sync_folder(dir, err) && write_classes(&e, err) && write_text(dir, part, &e.list, err);
     sg_buf_clear(&e.list);
     names_clear(&e.classes);
     names_clear(&e.files);

@@ -1,5 +1,6 @@
 /* list:DIR, the lists of published protocols: train.txt, query.txt or test.txt, database.txt and val.txt of DIR, one
- * "path labels..." a line. A line is split from the right, since paths may hold spaces. */
+ * "path labels..." a line; classes.txt, if it is there, names the classes. A line is split from the right, since paths
+ * may hold spaces. */
 #include "dataset_impl.h"
 
 #include <signet/file.h>
@@ -30,9 +31,12 @@ typedef struct reader {
     size_t width;    /* labels of a line: 1, or the width of its row */
     int32_t *labels; /* (n, width) in the order of the items; a class number is -1 for none */
     size_t labels_cap;
-    uint32_t *slots; /* hash table of item number + 1, by name; 0: free */
-    size_t nslots;   /* a power of two */
-    const char *file;
+    uint32_t *slots;  /* hash table of item number + 1, by name; 0: free */
+    size_t nslots;    /* a power of two */
+    char *names_text; /* of classes.txt; the names point into it */
+    const char **names;
+    size_t nnames;
+    const char *file; /* where we are, for messages */
     size_t line;
 } reader;
 
@@ -201,6 +205,38 @@ static bool read_lists(reader *r, const char *dir, sg_error *err)
     return true;
 }
 
+/* The lines of classes.txt; none where it is not there. */
+static bool read_names(reader *r, const char *dir, sg_error *err)
+{
+    char *path;
+    if (!sg_path_join(&path, dir, "classes.txt", err)) return false;
+    size_t nbytes, cap = 0;
+    bool ok = !sg_path_exists(path) || sg_file_read(&r->names_text, &nbytes, path, LIST_MAX_NBYTES, err);
+    sg_free(path);
+    if (!ok || !r->names_text) return ok;
+    char *rest = NULL;
+    for (char *line = strtok_r(r->names_text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest)) {
+        if (!sg_grow(&r->names, &cap, r->nnames + 1, sizeof *r->names))
+            return sg_fail_memory(err, "class names");
+        r->names[r->nnames++] = line;
+    }
+    return true;
+}
+
+/* How many classes there are, by the labels and by classes.txt, which may name more than the lists show. */
+static bool count_classes(size_t *classes, const reader *r, const char *dir, sg_error *err)
+{
+    *classes = r->form == ROWS ? r->width : 0;
+    for (size_t i = 0; r->form == NUMBERS && i < r->ds->n; i++)
+        if (r->labels[i] >= (int32_t)*classes) *classes = (size_t)r->labels[i] + 1;
+    if (!r->names) return true;
+    if (r->nnames < *classes || (r->form == ROWS && r->nnames > *classes))
+        return sg_fail(err, SG_ERR_FORMAT, "%s/classes.txt has %zu names for the %zu classes of the lists",
+                       dir, r->nnames, *classes);
+    *classes = r->nnames;
+    return true;
+}
+
 /* Rows with a single 1 each are class numbers in another dress. */
 static bool rows_are_numbers(const reader *r)
 {
@@ -212,17 +248,17 @@ static bool rows_are_numbers(const reader *r)
     return true;
 }
 
-static bool set_labels(reader *r, sg_error *err)
+static bool set_labels(reader *r, const char *dir, sg_error *err)
 {
     sg_dataset *ds = r->ds;
     bool rows = r->form == ROWS, multi = rows && !rows_are_numbers(r);
-    size_t classes = rows ? r->width : 0;
-    for (size_t i = 0; r->form == NUMBERS && i < ds->n; i++)
-        if (r->labels[i] >= (int32_t)classes) classes = (size_t)r->labels[i] + 1;
-    if (!sg_labels_init(&ds->labels, ds->n, classes, multi, err)) return false;
+    size_t classes;
+    if (r->labelled && !read_names(r, dir, err)) return false;
+    if (!count_classes(&classes, r, dir, err) || !sg_labels_init(&ds->labels, ds->n, classes, multi, err))
+        return false;
     for (size_t i = 0; i < ds->n; i++) {
         const int32_t *labels = r->labels + i * r->width;
-        if (r->form == NUMBERS) ds->labels.ids[i] = labels[0];
+        if (!rows) ds->labels.ids[i] = labels[0];
         for (size_t c = 0; rows && c < r->width; c++) {
             if (multi)
                 ds->labels.rows[i * classes + c] = (uint8_t)labels[c];
@@ -230,13 +266,15 @@ static bool set_labels(reader *r, sg_error *err)
                 ds->labels.ids[i] = (int32_t)c;
         }
     }
-    return sg_dataset_set_classes(ds, NULL, err);
+    return sg_dataset_set_classes(ds, r->names, err);
 }
 
 static bool open_set(sg_dataset *ds, const char *dir, const char *data_dir, sg_error *err)
 {
     reader r = {.ds = ds, .root = data_dir ? data_dir : dir};
-    bool ok = read_lists(&r, dir, err) && set_labels(&r, err);
+    bool ok = read_lists(&r, dir, err) && set_labels(&r, dir, err);
+    sg_free(r.names);
+    sg_free(r.names_text);
     sg_free(r.labels);
     sg_free(r.slots);
     return ok;

@@ -50,6 +50,8 @@ static void test_round_trip(void **state)
 
     sg_dataset *back = open_set("list:out", NULL);
     assert_int_equal(sg_dataset_size(back), 6);
+    assert_int_equal(sg_dataset_labels(back)->classes, 10);
+    assert_string_equal(sg_dataset_classes(back)[0], "T-shirt/top");
     for (size_t i = 0; i < 6; i++) {
         uint32_t item = i < 4 ? train[i] : query[i - 4];
         sg_image a, b;

@@ -111,6 +111,30 @@ static void test_partly_labelled(void **state)
     sg_dataset_close(ds);
 }
 
+static void test_class_names(void **state)
+{
+    (void)state;
+    put_text("classes.txt", "ant eater\r\nbee\ncow\n");
+    put_text("train.txt", "a 1\nb 0\n");
+    sg_dataset *ds = open_list(NULL);
+    assert_int_equal(sg_dataset_labels(ds)->classes, 3);
+    assert_string_equal(sg_dataset_classes(ds)[0], "ant eater");
+    assert_string_equal(sg_dataset_classes(ds)[2], "cow");
+    sg_dataset_close(ds);
+    put_text("train.txt", "a 3\nb 0\n");
+    assert_refused(SG_ERR_FORMAT, "./classes.txt has 3 names for the 4 classes");
+    put_text("train.txt", "a 1 1\nb 0 1\n");
+    assert_refused(SG_ERR_FORMAT, "./classes.txt has 3 names for the 2 classes");
+    put_text("train.txt", "a 1 1 0\nb 0 1 0\n");
+    ds = open_list(NULL);
+    assert_string_equal(sg_dataset_classes(ds)[1], "bee");
+    sg_dataset_close(ds);
+    put_text("train.txt", "a\nb\n"); /* nothing to name */
+    ds = open_list(NULL);
+    assert_int_equal(sg_dataset_labels(ds)->classes, 0);
+    sg_dataset_close(ds);
+}
+
 static void test_many_items(void **state)
 {
     (void)state;
@@ -188,6 +212,7 @@ static void test_memory_runs_out(void **state)
 {
     (void)state;
     put_text("train.txt", "a 1 0 1\nb 0 0 0\nc 0 1 0\n");
+    put_text("classes.txt", "a\nb\nc\n");
     assert_survives_allocation_failures(open_once(&err));
 }
 
@@ -198,6 +223,7 @@ int main(void)
         scratch_test(test_rows),
         scratch_test(test_one_hot_rows_are_classes),
         scratch_test(test_unlabelled),
+        scratch_test(test_class_names),
         scratch_test(test_partly_labelled),
         scratch_test(test_many_items),
         scratch_test(test_errors),

@@ -4,7 +4,8 @@
 
 #include <signet/dataset.h>
 
-/* Writes DIR/CLASS/NAME.EXT for each item, and DIR/PART.txt with a line "path labels" each, in the order of items.
+/* Writes DIR/CLASS/NAME.EXT for each item, DIR/classes.txt with the names of the classes, and DIR/PART.txt with a line
+ * "path labels" for each item in order.
  * Several parts exported into one DIR make a set for list:DIR. An image's file is the same whichever part it is
  * in: its name with '-' for '/', and where two would meet, its item number too. Images without a class, or with
  * several, go to DIR itself. What cannot stand in a file name (control characters, a leading dot, bytes that are

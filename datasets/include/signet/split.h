@@ -1,10 +1,12 @@
-/* Protocols: which items are query, train, database and validation. Drawn by seed, the same everywhere. */
+/* Protocols: which items are query, train, database and validation. Drawn by seed, the same everywhere. The table of
+ * protocols and what they draw from is in datasets/README.md. */
 #ifndef SIGNET_SPLIT_H
 #define SIGNET_SPLIT_H
 
 #include <signet/dataset.h>
 
-/* Sizes a class (of the whole set when unlabelled or multi-label); SG_SPLIT_DEFAULT leaves the protocol's own. */
+/* Sizes a class (of the whole set when unlabelled or multi-label); SG_SPLIT_DEFAULT leaves the protocol's own,
+ * SG_SPLIT_ALL takes what is left. */
 #define SG_SPLIT_DEFAULT (-1)
 #define SG_SPLIT_ALL     (-2)
 
