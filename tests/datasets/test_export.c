@@ -1,8 +1,10 @@
 #include "datasets/pictures.h"
 
+#include <signal.h>
 #include <signet/dataset.h>
 #include <signet/export.h>
 #include <signet/interrupt.h>
+#include <sys/resource.h>
 
 static sg_dataset *open_set(const char *spec, const char *data_dir)
 {
@@ -194,6 +196,33 @@ static void test_errors(void **state)
     sg_dataset_close(ds);
 }
 
+/* A file that cannot be written, or not whole: it is named, nothing half-written stays, and there is no list. */
+static void test_unwritable(void **state)
+{
+    (void)state;
+    sg_dataset *ds = open_set("fashion-mnist", fixture("idx"));
+    sg_error err = {0};
+    uint32_t items[] = {5};
+    assert_true(sg_mkdirs("out/Sandal/train-5.png", NULL));
+    assert_false(sg_export(ds, items, 1, "query", "out", "png", NULL, NULL, &err));
+    assert_message(err, SG_ERR_IO, "out/Sandal/train-5.png: cannot write");
+
+    struct rlimit before, tiny; /* a file size limit fails writes as a full disk does */
+    getrlimit(RLIMIT_FSIZE, &before);
+    tiny = before;
+    tiny.rlim_cur = 40;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &tiny);
+    bool ok = sg_export(ds, items, 1, "query", "out", "jpeg", NULL, NULL, &err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_false(ok);
+    assert_message(err, SG_ERR_IO, "out/Sandal/train-5.jpg: cannot write");
+    assert_false(sg_path_exists("out/Sandal/train-5.jpg"));
+    assert_false(sg_path_exists("out/query.txt"));
+    sg_dataset_close(ds);
+}
+
 static bool export_once(const sg_dataset *ds, sg_error *err)
 {
     uint32_t items[] = {0};
@@ -212,10 +241,9 @@ int main(void)
 {
     fixture("");
     const struct CMUnitTest tests[] = {
-        scratch_test(test_round_trip), scratch_test(test_jpeg),
-        scratch_test(test_names),      scratch_test(test_without_a_class),
-        scratch_test(test_long_name),  scratch_test(test_stray),
-        scratch_test(test_errors),     scratch_test(test_memory_runs_out),
+        scratch_test(test_round_trip),      scratch_test(test_jpeg),       scratch_test(test_names),
+        scratch_test(test_without_a_class), scratch_test(test_long_name),  scratch_test(test_stray),
+        scratch_test(test_errors),          scratch_test(test_unwritable), scratch_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
