@@ -1,6 +1,7 @@
 /* The store: an index folder's truth, in LMDB (docs/formats.md): codes in checked blocks, one record an item, and
  * the ways back from a path or a content to its id. Knows nothing of networks or searching.
- * One writer, many readers, in any number of processes. */
+ * One writer, many readers, in any number of processes; in one process a folder is opened once at a time (LMDB's
+ * locks are the process's). An open store is used by one thread at a time. */
 #ifndef SIGNET_STORE_H
 #define SIGNET_STORE_H
 
@@ -13,7 +14,7 @@ typedef struct sg_store sg_store;
 typedef struct sg_store_info {
     size_t nbits;
     uint64_t items;       /* live */
-    uint64_t next_id;     /* ids are ascending and never reused */
+    uint64_t next_id;     /* ids are ascending from 1 and never reused */
     uint64_t generation;  /* raised by each write transaction */
     char fingerprint[65]; /* of the encoder's model, hex */
     sg_kv recipe;         /* as recorded at creation */
@@ -31,9 +32,11 @@ typedef struct sg_item {
     const uint8_t *code; /* nbits / 8 */
 } sg_item;
 
-/* Makes the folder (which must be absent or empty) with an empty store. On failure nothing is left. */
+/* Makes the folder (which must be absent or empty) with an empty store. It is made whole under another name beside
+ * it and then renamed: on failure nothing is left. fill (may be NULL) adds further files to `folder` before that. */
+typedef bool (*sg_store_fill)(void *context, const char *folder, sg_error *err);
 bool sg_store_create(const char *dir, size_t nbits, const char *fingerprint, const sg_kv *recipe,
-                     const char *kind, sg_error *err);
+                     const char *kind, sg_store_fill fill, void *context, sg_error *err);
 
 /* writable: takes the writer's place; another writer: waits up to timeout_ms, then SG_ERR_IO that says so. Meta
  * pages and sizes are checked before LMDB maps the file; a network file system is refused. */
@@ -46,10 +49,12 @@ bool sg_store_begin(sg_store *store, sg_error *err);
 typedef enum { SG_PUT_ADDED, SG_PUT_UPDATED, SG_PUT_UNCHANGED, SG_PUT_DUPLICATE } sg_put_kind;
 /* Adds a path: a new id. The path is there with the same content: unchanged (its id is returned; size and mtime are
  * renewed). With another content: a new id, the old one goes in the same transaction. DUPLICATE: added, and the
- * same content stands under another path too, whose id is *other. item->id is ignored. */
+ * same content stands under another path too, whose lowest id is *other (0: nowhere else; also told of an update).
+ * item->id is ignored. After a failure the batch can only be aborted. A full map grows by itself. */
 bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
                   sg_error *err);
-bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND */
+bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND, the batch goes on */
+/* On failure nothing of the batch is in the store. Either way the batch is over. */
 bool sg_store_commit(sg_store *store, sg_error *err);
 void sg_store_abort(sg_store *store);
 
@@ -63,7 +68,8 @@ bool sg_store_is_current(bool *current, sg_store *store, const char *path, uint6
 /* Ids of items with this content, at most max; *n how many there are. */
 bool sg_store_find_content(uint64_t *ids, size_t *n, size_t max, sg_store *store,
                            const uint8_t content[SG_CONTENT_NBYTES], sg_error *err);
-/* Every live item in ascending id; stops early when visit returns false (which may fill err). */
+/* Every live item in ascending id; stops early when visit returns false (which may fill err). Not during a batch,
+ * nor load, nor verify; visit must not write. */
 bool sg_store_each(sg_store *store, bool (*visit)(void *context, const sg_item *item, sg_error *err),
                    void *context, sg_error *err);
 /* All live codes and their ids, ascending by id, as of *generation: what a search kind is built from.

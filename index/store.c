@@ -1,0 +1,199 @@
+/* A store opened and closed: what must be true of the folder before LMDB may map its file, and the writer's place. */
+#include "store_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signet/file.h>
+#include <signet/interrupt.h>
+#include <signet/mem.h>
+#include <signet/progress.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READERS_MAX  510
+#define LOCK_POLL_NS (20 * 1000 * 1000)
+
+const char *const sg_table_names[SG_TABLES] = {"meta", "codes", "items", "paths", "contents"};
+
+bool sg_store_fail(sg_store *store, int rc, const char *what, sg_error *err)
+{
+    if (rc == MDB_MAP_FULL) store->full = true;
+    if (rc > 0) return sg_fail_errno(err, rc, "%s: %s", store->dir, what);
+    bool damage = rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID ||
+                  rc == MDB_VERSION_MISMATCH || rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE;
+    return sg_fail(err, damage ? SG_ERR_FORMAT : SG_ERR_IO, "%s: %s: %s", store->dir, what, mdb_strerror(rc));
+}
+
+bool sg_store_damaged(const sg_store *store, const char *table, uint64_t key, const char *what, sg_error *err)
+{
+    return sg_fail(err, SG_ERR_FORMAT, "%s: damaged: %s %llu %s", store->dir, table, (unsigned long long)key,
+                   what);
+}
+
+/* LMDB's locks and its shared map hold on one machine only. FUSE is let through: most of it is local, and what is
+ * not cannot be told apart here. */
+static const char *network_file_system(long type)
+{
+    static const struct {
+        unsigned long type;
+        const char *name;
+    } known[] = {{NFS_SUPER_MAGIC, "NFS"}, {SMB_SUPER_MAGIC, "SMB"},     {0xFF534D42, "CIFS"},
+                 {0xFE534D42, "SMB2"},     {CODA_SUPER_MAGIC, "Coda"},   {AFS_SUPER_MAGIC, "AFS"},
+                 {AFS_FS_MAGIC, "AFS"},    {V9FS_MAGIC, "9P"},           {0x00C36400, "Ceph"},
+                 {0x0BD00BD0, "Lustre"},   {OCFS2_SUPER_MAGIC, "OCFS2"}, {0x01161970, "GFS2"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if ((unsigned long)type == known[i].type) return known[i].name;
+    return NULL;
+}
+
+bool sg_store_check_place(const char *dir, sg_error *err)
+{
+    struct statfs fs;
+    if (statfs(dir, &fs) != 0) return sg_fail_errno(err, errno, "%s", dir);
+    const char *name = network_file_system((long)fs.f_type);
+    if (name)
+        return sg_fail(err, SG_ERR_UNSUPPORTED,
+                       "%s: is on a network file system (%s), where locks do not hold between machines", dir,
+                       name);
+    return true;
+}
+
+/* The writer's place is a lock on the data file: given back by the system when the process ends, however it ends. */
+static bool take_writers_place(sg_store *store, int timeout_ms, sg_error *err)
+{
+    double until = sg_now_seconds() + timeout_ms / 1000.0;
+    while (flock(store->fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EINTR) continue;
+        if (errno != EWOULDBLOCK) return sg_fail_errno(err, errno, "%s: cannot lock", store->file);
+        if (!sg_interrupt_check(err)) return false;
+        if (sg_now_seconds() >= until)
+            return sg_fail(err, SG_ERR_IO, "%s: another process is writing to this index (waited %.1f s)",
+                           store->dir, timeout_ms / 1000.0);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_POLL_NS}, NULL);
+    }
+    return true;
+}
+
+static bool open_file(sg_store *store, int timeout_ms, sg_error *err)
+{
+    struct stat st;
+    if (stat(store->dir, &st) != 0) return sg_fail_errno(err, errno, "%s: cannot open the index", store->dir);
+    if (!S_ISDIR(st.st_mode)) return sg_fail(err, SG_ERR_IO, "%s: is no folder, so no index", store->dir);
+    if (!sg_store_check_place(store->dir, err)) return false;
+    store->fd = open(store->file, O_RDONLY | O_CLOEXEC);
+    if (store->fd < 0 && errno == ENOENT)
+        return sg_fail(err, SG_ERR_NOT_FOUND, "%s: holds no index (no %s)", store->dir, SG_STORE_DATA);
+    if (store->fd < 0) return sg_fail_errno(err, errno, "%s: cannot open", store->file);
+    if (store->writable && faccessat(AT_FDCWD, store->file, W_OK, AT_EACCESS) != 0)
+        return sg_fail_errno(err, errno, "%s: cannot write", store->file);
+    if (store->writable && !take_writers_place(store, timeout_ms, err)) return false;
+    return sg_pages_check_file(store->fd, store->file, err);
+}
+
+static bool open_environment(sg_store *store, sg_error *err)
+{
+    int rc = mdb_env_create(&store->env);
+    if (rc == 0) rc = mdb_env_set_maxdbs(store->env, SG_TABLES);
+    if (rc == 0) rc = mdb_env_set_maxreaders(store->env, READERS_MAX);
+    if (rc == 0)
+        rc = mdb_env_open(store->env, store->dir, MDB_NOTLS | (store->writable ? 0 : MDB_RDONLY), 0666);
+    if (rc == 0 && store->writable) rc = mdb_reader_check(store->env, NULL);
+    return rc == 0 ? true : sg_store_fail(store, rc, "cannot open the index", err);
+}
+
+/* Everything that each later call starts from: the list of tables, for a writer the free list too, and the head. */
+static bool open_tables(sg_store *store, sg_error *err)
+{
+    sg_view view;
+    const sg_span none = {NULL, 0};
+    if (!sg_view_open_bare(&view, store, err)) return false;
+    bool ok = sg_pages_check(&view.pages, &view.pages.main, none, none, err) &&
+              (!store->writable || sg_pages_check(&view.pages, &view.pages.free, none, none, err));
+    for (int i = 0; ok && i < SG_TABLES; i++) {
+        sg_tree tree;
+        ok = sg_pages_tree(&tree, &view.pages, sg_table_names[i], err);
+        int rc = ok ? mdb_dbi_open(view.txn, sg_table_names[i], 0, &store->tables[i]) : 0;
+        if (rc != 0) ok = sg_store_fail(store, rc, "cannot open a table", err);
+    }
+    if (!ok) {
+        sg_view_close(&view);
+        return false;
+    }
+    int rc = mdb_txn_commit(view.txn); /* keeps the handles */
+    view.txn = NULL;
+    sg_view_close(&view);
+    if (rc != 0) return sg_store_fail(store, rc, "cannot open a table", err);
+    if (!sg_view_open(&view, store, err)) return false;
+    store->code_nbytes = view.head.nbits / 8;
+    sg_view_close(&view);
+    return true;
+}
+
+bool sg_store_open(sg_store **result, const char *dir, bool writable, int timeout_ms, sg_error *err)
+{
+    *result = NULL;
+    sg_store *store = sg_calloc(1, sizeof *store);
+    if (!store) return sg_fail_memory(err, "store");
+    store->fd = -1;
+    store->writable = writable;
+    store->dir = sg_strdup(dir);
+    bool ok = store->dir ? sg_path_join(&store->file, dir, SG_STORE_DATA, err) : sg_fail_memory(err, "store");
+    if (ok && open_file(store, timeout_ms, err) && open_environment(store, err) && open_tables(store, err)) {
+        *result = store;
+        return true;
+    }
+    sg_store_close(store);
+    return false;
+}
+
+void sg_store_close(sg_store *store)
+{
+    if (!store) return;
+    SG_ASSERT(store->readers == 0);
+    sg_store_abort(store);
+    if (store->env) mdb_env_close(store->env);
+    if (store->fd >= 0) close(store->fd);
+    sg_free(store->blocks);
+    sg_free(store->ops);
+    sg_free(store->file);
+    sg_free(store->dir);
+    sg_free(store);
+}
+
+static bool read_recipe(sg_kv *recipe, const sg_view *view, sg_error *err)
+{
+    MDB_val value;
+    const char *fault = "is missing";
+    if (!sg_view_get(&value, view, SG_TABLE_META, "recipe", 6, err)) return false;
+    if (value.mv_data && !sg_recipe_parse(recipe, &fault, value.mv_data, value.mv_size, err)) return false;
+    return fault ? sg_fail(err, SG_ERR_FORMAT, "%s: damaged: the recipe %s", view->store->dir, fault) : true;
+}
+
+bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err)
+{
+    sg_view view;
+    *info = (sg_store_info){.recipe = SG_KV_INIT};
+    if (!sg_view_open(&view, store, err)) return false;
+    bool ok = read_recipe(&info->recipe, &view, err);
+    const sg_store_head *head = &view.head;
+    info->nbits = head->nbits;
+    info->items = head->items;
+    info->next_id = head->next_id;
+    info->generation = head->generation;
+    sg_hex(info->fingerprint, head->fingerprint, sizeof head->fingerprint);
+    memcpy(info->kind, head->kind, sizeof info->kind);
+    sg_view_close(&view);
+    if (!ok) sg_store_info_clear(info);
+    return ok;
+}
+
+void sg_store_info_clear(sg_store_info *info)
+{
+    sg_kv_clear(&info->recipe);
+    *info = (sg_store_info){.recipe = SG_KV_INIT};
+}

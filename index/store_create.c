@@ -1,0 +1,75 @@
+/* A new store: made whole in a folder beside, then given its name. */
+#include "folder_impl.h"
+#include "store_impl.h"
+
+#include <signet/mem.h>
+#include <string.h>
+
+#define MAP_START ((size_t)4 << 20) /* doubled whenever it is full */
+
+/* The first transaction: empty tables, the head, the recipe. */
+static int write_tables(MDB_env *env, const sg_store_head *head, MDB_val recipe)
+{
+    MDB_txn *txn;
+    MDB_dbi tables[SG_TABLES];
+    uint8_t record[SG_HEAD_NBYTES];
+    sg_store_head first = *head;
+    MDB_val head_key = {4, "head"}, recipe_key = {6, "recipe"}, value = {sizeof record, record};
+    int rc = mdb_txn_begin(env, NULL, 0, &txn);
+    if (rc != 0) return rc;
+    first.txnid = mdb_txn_id(txn);
+    sg_head_write(record, &first);
+    for (int i = 0; rc == 0 && i < SG_TABLES; i++)
+        rc = mdb_dbi_open(txn, sg_table_names[i], MDB_CREATE, &tables[i]);
+    if (rc == 0) rc = mdb_put(txn, tables[SG_TABLE_META], &head_key, &value, 0);
+    if (rc == 0) rc = mdb_put(txn, tables[SG_TABLE_META], &recipe_key, &recipe, 0);
+    if (rc == 0) return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+static bool make_data(const char *folder, const sg_store_head *head, const sg_kv *recipe, sg_error *err)
+{
+    MDB_env *env = NULL;
+    MDB_val value;
+    uint8_t *bytes;
+    if (!sg_recipe_write(&bytes, &value.mv_size, recipe, err)) return false;
+    value.mv_data = bytes;
+    int rc = mdb_env_create(&env);
+    if (rc == 0) rc = mdb_env_set_maxdbs(env, SG_TABLES);
+    if (rc == 0) rc = mdb_env_set_mapsize(env, MAP_START);
+    if (rc == 0) rc = mdb_env_open(env, folder, 0, 0666);
+    if (rc == 0) rc = write_tables(env, head, value);
+    if (env) mdb_env_close(env);
+    sg_free(bytes);
+    if (rc > 0) return sg_fail_errno(err, rc, "%s: cannot make the index", folder);
+    return rc == 0 ? true
+                   : sg_fail(err, SG_ERR_IO, "%s: cannot make the index: %s", folder, mdb_strerror(rc));
+}
+
+/* hex of a fingerprint and a kind's name into the head. */
+static bool head_make(sg_store_head *head, size_t nbits, const char *fingerprint, const char *kind,
+                      sg_error *err)
+{
+    *head = (sg_store_head){.nbits = nbits, .next_id = 1, .generation = 1};
+    if (!sg_bits_check((int64_t)nbits, err)) return false;
+    if (!sg_unhex(head->fingerprint, SG_FINGERPRINT_NBYTES, fingerprint))
+        return sg_fail(err, SG_ERR_USAGE, "'%s' is no fingerprint of a model", fingerprint);
+    if (strlen(kind) >= sizeof head->kind)
+        return sg_fail(err, SG_ERR_USAGE, "'%s' is no kind of index", kind);
+    memcpy(head->kind, kind, strlen(kind));
+    return true;
+}
+
+bool sg_store_create(const char *dir, size_t nbits, const char *fingerprint, const sg_kv *recipe,
+                     const char *kind, sg_store_fill fill, void *context, sg_error *err)
+{
+    sg_store_head head;
+    sg_folder folder;
+    if (!head_make(&head, nbits, fingerprint, kind, err) || !sg_folder_begin(&folder, dir, err)) return false;
+    if (sg_store_check_place(folder.temporary, err) && make_data(folder.temporary, &head, recipe, err) &&
+        (!fill || fill(context, folder.temporary, err)))
+        return sg_folder_commit(&folder, err);
+    sg_folder_abort(&folder);
+    return false;
+}
