@@ -1,0 +1,237 @@
+/* For tests of index: what a store should hold, kept in plain arrays, and the comparison with what it does hold. */
+#ifndef SIGNET_TESTS_REFERENCE_H
+#define SIGNET_TESTS_REFERENCE_H
+
+#include "base/scratch.h"
+
+#include <signet/random.h>
+#include <signet/store.h>
+
+#define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+typedef struct ref_item {
+    uint64_t id, nbytes;
+    int64_t mtime_ns;
+    char *path;
+    uint8_t content[SG_CONTENT_NBYTES];
+    uint8_t code[SG_BITS_MAX / 8];
+} ref_item;
+
+typedef struct reference {
+    size_t nbits;
+    ref_item *items; /* ascending id */
+    size_t n, cap;
+    uint64_t next_id;
+} reference;
+
+static inline reference ref_new(size_t nbits)
+{
+    return (reference){.nbits = nbits, .next_id = 1};
+}
+
+static inline void ref_free(reference *ref)
+{
+    for (size_t i = 0; i < ref->n; i++) free(ref->items[i].path);
+    free(ref->items);
+    *ref = (reference){0};
+}
+
+static inline reference ref_copy(const reference *from)
+{
+    reference to = *from;
+    to.items = calloc(from->n + 1, sizeof *to.items);
+    to.cap = from->n + 1;
+    for (size_t i = 0; i < from->n; i++) {
+        to.items[i] = from->items[i];
+        to.items[i].path = strdup(from->items[i].path);
+    }
+    return to;
+}
+
+static inline ref_item *ref_path(reference *ref, const char *path)
+{
+    for (size_t i = 0; i < ref->n; i++)
+        if (strcmp(ref->items[i].path, path) == 0) return &ref->items[i];
+    return NULL;
+}
+
+static inline ref_item *ref_id(reference *ref, uint64_t id)
+{
+    for (size_t i = 0; i < ref->n; i++)
+        if (ref->items[i].id == id) return &ref->items[i];
+    return NULL;
+}
+
+static inline void ref_remove(reference *ref, ref_item *item)
+{
+    free(item->path);
+    memmove(item, item + 1, (size_t)(ref->items + --ref->n - item) * sizeof *item);
+}
+
+/* What put should do, by its description in the header. */
+static inline uint64_t ref_put(reference *ref, sg_put_kind *kind, uint64_t *other, const sg_item *item)
+{
+    ref_item *old = ref_path(ref, item->path);
+    *kind = old ? SG_PUT_UPDATED : SG_PUT_ADDED;
+    *other = 0;
+    if (old && memcmp(old->content, item->content, SG_CONTENT_NBYTES) == 0) {
+        *kind = SG_PUT_UNCHANGED;
+        old->nbytes = item->nbytes;
+        old->mtime_ns = item->mtime_ns;
+        return old->id;
+    }
+    for (size_t i = ref->n; i-- > 0;)
+        if (memcmp(ref->items[i].content, item->content, SG_CONTENT_NBYTES) == 0) *other = ref->items[i].id;
+    if (*other && !old) *kind = SG_PUT_DUPLICATE;
+    if (old) ref_remove(ref, old);
+    if (ref->n == ref->cap) {
+        ref->cap = ref->cap ? 2 * ref->cap : 16;
+        ref->items = realloc(ref->items, ref->cap * sizeof *ref->items);
+    }
+    ref_item *fresh = &ref->items[ref->n++];
+    *fresh = (ref_item){.id = ref->next_id++,
+                        .nbytes = item->nbytes,
+                        .mtime_ns = item->mtime_ns,
+                        .path = strdup(item->path)};
+    memcpy(fresh->content, item->content, SG_CONTENT_NBYTES);
+    memcpy(fresh->code, item->code, ref->nbits / 8);
+    return fresh->id;
+}
+
+/* An item whose content follows from `content`, and its code from that. code: room for nbits / 8. */
+static inline sg_item make_item(const char *path, uint64_t content, uint64_t nbytes, int64_t mtime_ns,
+                                uint8_t *code, size_t nbits)
+{
+    sg_item item = {.path = path, .nbytes = nbytes, .mtime_ns = mtime_ns, .code = code};
+    sg_blake2b_of(item.content, sizeof item.content, &content, sizeof content);
+    sg_rng rng = sg_rng_at(content, SG_RNG_TEST, 0, 0);
+    for (size_t i = 0; i < nbits / 8; i++) code[i] = (uint8_t)sg_rng_u32(&rng);
+    return item;
+}
+
+static inline void assert_put(sg_store *store, reference *ref, const sg_item *item)
+{
+    sg_error err = {0};
+    sg_put_kind kind, want_kind;
+    uint64_t id, other, want_other, want = ref_put(ref, &want_kind, &want_other, item);
+    if (!sg_store_put(&kind, &id, &other, store, item, &err)) fail_msg("%s", err.message);
+    assert_int_equal(id, want);
+    assert_int_equal(kind, want_kind);
+    assert_int_equal(other, want_other);
+}
+
+typedef struct comparison {
+    const reference *ref;
+    size_t n;
+    bool equal;
+} comparison;
+
+static inline bool compare_next(void *context, const sg_item *item, sg_error *err)
+{
+    (void)err;
+    comparison *c = context;
+    const ref_item *want = &c->ref->items[c->n];
+    c->equal = c->n < c->ref->n && item->id == want->id && item->nbytes == want->nbytes &&
+               item->mtime_ns == want->mtime_ns && strcmp(item->path, want->path) == 0 &&
+               memcmp(item->content, want->content, SG_CONTENT_NBYTES) == 0 &&
+               memcmp(item->code, want->code, c->ref->nbits / 8) == 0;
+    c->n++;
+    return c->equal;
+}
+
+static inline bool equal_items(sg_store *store, const reference *ref, sg_error *err)
+{
+    comparison c = {ref, 0, true};
+    return sg_store_each(store, compare_next, &c, err) && c.equal && c.n == ref->n;
+}
+
+/* Codes and ids as loaded. *loaded: whether load itself succeeded. */
+static inline bool equal_codes(bool *loaded, sg_store *store, const reference *ref, sg_error *err)
+{
+    uint8_t *codes;
+    uint64_t *ids, generation;
+    size_t n, nbytes = ref->nbits / 8;
+    *loaded = sg_store_load(&codes, &ids, &n, &generation, store, err);
+    bool equal = *loaded && n == ref->n;
+    for (size_t i = 0; equal && i < n; i++)
+        equal = ids[i] == ref->items[i].id && memcmp(codes + i * nbytes, ref->items[i].code, nbytes) == 0;
+    sg_free(codes);
+    sg_free(ids);
+    return equal;
+}
+
+static inline void print_fault(void *context, const char *fault)
+{
+    (void)context;
+    print_message("fault: %s\n", fault);
+}
+
+static inline void assert_sound(sg_store *store)
+{
+    sg_error err = {0};
+    size_t faults;
+    if (!sg_store_verify(&faults, store, print_fault, NULL, &err)) fail_msg("%s", err.message);
+    assert_int_equal(faults, 0);
+}
+
+/* Everything the store can say equals the reference, and it verifies. */
+static inline void assert_equals(sg_store *store, reference *ref)
+{
+    sg_error err = {0};
+    sg_store_info info;
+    bool loaded;
+    assert_true(sg_store_info_get(&info, store, &err));
+    assert_int_equal(info.items, ref->n);
+    assert_int_equal(info.next_id, ref->next_id);
+    assert_int_equal(info.nbits, ref->nbits);
+    sg_store_info_clear(&info);
+    if (!equal_items(store, ref, &err)) fail_msg("items differ: %s", err.message);
+    if (!equal_codes(&loaded, store, ref, &err)) fail_msg("codes differ: %s", err.message);
+    assert_sound(store);
+}
+
+static inline sg_store *open_store(const char *dir, bool writable)
+{
+    sg_error err = {0};
+    sg_store *store;
+    if (!sg_store_open(&store, dir, writable, 0, &err)) fail_msg("%s", err.message);
+    return store;
+}
+
+static inline void create_store(const char *dir, size_t nbits)
+{
+    sg_error err = {0};
+    sg_kv recipe = SG_KV_INIT;
+    assert_true(sg_kv_set(&recipe, "resize", "32", &err));
+    assert_true(sg_kv_set(&recipe, "instructions", "avx2", &err));
+    if (!sg_store_create(dir, nbits, FINGERPRINT, &recipe, "flat", NULL, NULL, &err)) fail_msg("%s", err.message);
+    sg_kv_clear(&recipe);
+}
+
+static inline void begin(sg_store *store)
+{
+    sg_error err = {0};
+    if (!sg_store_begin(store, &err)) fail_msg("%s", err.message);
+}
+
+static inline void commit(sg_store *store)
+{
+    sg_error err = {0};
+    if (!sg_store_commit(store, &err)) fail_msg("%s", err.message);
+}
+
+/* n items "/p/FIRST..." of contents FIRST... in one batch. */
+static inline void add_items(sg_store *store, reference *ref, size_t first, size_t n)
+{
+    uint8_t code[SG_BITS_MAX / 8];
+    char path[64];
+    begin(store);
+    for (size_t i = first; i < first + n; i++) {
+        snprintf(path, sizeof path, "/p/%zu", i);
+        sg_item item = make_item(path, i, 1000 + i, (int64_t)i * 1000000007, code, ref->nbits);
+        assert_put(store, ref, &item);
+    }
+    commit(store);
+}
+
+#endif
