@@ -23,6 +23,9 @@ const char *const sg_table_names[SG_TABLES] = {"meta", "codes", "items", "paths"
 bool sg_store_fail(sg_store *store, int rc, const char *what, sg_error *err)
 {
     if (rc == MDB_MAP_FULL) store->full = true;
+    /* What LMDB says of a write that ends early. */
+    if (rc == EIO || rc == ENOSPC || rc == EFBIG || rc == EDQUOT)
+        return sg_fail_errno(err, rc, "%s: %s (is the disk full?)", store->dir, what);
     if (rc > 0) return sg_fail_errno(err, rc, "%s: %s", store->dir, what);
     bool damage = rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID ||
                   rc == MDB_VERSION_MISMATCH || rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE;

@@ -89,10 +89,8 @@ static inline uint64_t ref_put(reference *ref, sg_put_kind *kind, uint64_t *othe
         ref->items = realloc(ref->items, ref->cap * sizeof *ref->items);
     }
     ref_item *fresh = &ref->items[ref->n++];
-    *fresh = (ref_item){.id = ref->next_id++,
-                        .nbytes = item->nbytes,
-                        .mtime_ns = item->mtime_ns,
-                        .path = strdup(item->path)};
+    *fresh = (ref_item){
+        .id = ref->next_id++, .nbytes = item->nbytes, .mtime_ns = item->mtime_ns, .path = strdup(item->path)};
     memcpy(fresh->content, item->content, SG_CONTENT_NBYTES);
     memcpy(fresh->code, item->code, ref->nbits / 8);
     return fresh->id;
@@ -204,7 +202,8 @@ static inline void create_store(const char *dir, size_t nbits)
     sg_kv recipe = SG_KV_INIT;
     assert_true(sg_kv_set(&recipe, "resize", "32", &err));
     assert_true(sg_kv_set(&recipe, "instructions", "avx2", &err));
-    if (!sg_store_create(dir, nbits, FINGERPRINT, &recipe, "flat", NULL, NULL, &err)) fail_msg("%s", err.message);
+    if (!sg_store_create(dir, nbits, FINGERPRINT, &recipe, "flat", NULL, NULL, &err))
+        fail_msg("%s", err.message);
     sg_kv_clear(&recipe);
 }
 

@@ -345,11 +345,16 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_created_empty),  scratch_test(test_create_whole_or_not),
-        scratch_test(test_what_is_no_index), scratch_test(test_put_tells),
-        scratch_test(test_finds),          scratch_test(test_removes),
-        scratch_test(test_odd_paths),      scratch_test(test_many),
-        scratch_test(test_stops_early),    scratch_test(test_reading_only),
+        scratch_test(test_created_empty),
+        scratch_test(test_create_whole_or_not),
+        scratch_test(test_what_is_no_index),
+        scratch_test(test_put_tells),
+        scratch_test(test_finds),
+        scratch_test(test_removes),
+        scratch_test(test_odd_paths),
+        scratch_test(test_many),
+        scratch_test(test_stops_early),
+        scratch_test(test_reading_only),
         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

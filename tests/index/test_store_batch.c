@@ -131,7 +131,8 @@ static void test_failed_batch(void **state)
         sg_mem_fail_at(0);
         if (ok) break;
         assert_int_equal(err.code, SG_ERR_MEMORY);
-        if (sg_store_put(&kind, &id, &other, store, &item, &err)) { /* failed before it began: the batch goes on */
+        if (sg_store_put(&kind, &id, &other, store, &item,
+                         &err)) { /* failed before it began: the batch goes on */
             sg_store_abort(store);
             continue;
         }
