@@ -36,18 +36,20 @@ else()
   set(_openmp gomp)
 endif()
 
-# Users first, what they use after: the linker reads static libraries once, from left to right.
-add_library(signet::faiss INTERFACE IMPORTED)
-target_include_directories(signet::faiss SYSTEM INTERFACE "${SIGNET_FAISS_DIR}/include")
-target_link_libraries(signet::faiss INTERFACE
-  "${SIGNET_FAISS_DIR}/lib/libfaiss_c.a"
-  "${SIGNET_FAISS_DIR}/lib/libfaiss.a"
-  signet::openblas
-  ${_openmp}
-  stdc++
-  m)
+# The linker reads static libraries once, from left to right. As targets of their own that say what
+# they use, the archives stand before it, whatever else the program links.
+foreach(_name faiss faiss_core)
+  add_library(signet::${_name} STATIC IMPORTED)
+  set_target_properties(signet::${_name} PROPERTIES IMPORTED_LINK_INTERFACE_LANGUAGES CXX)
+  target_include_directories(signet::${_name} SYSTEM INTERFACE "${SIGNET_FAISS_DIR}/include")
+endforeach()
+set_target_properties(signet::faiss PROPERTIES IMPORTED_LOCATION "${SIGNET_FAISS_DIR}/lib/libfaiss_c.a")
+set_target_properties(signet::faiss_core PROPERTIES IMPORTED_LOCATION "${SIGNET_FAISS_DIR}/lib/libfaiss.a")
+target_link_libraries(signet::faiss INTERFACE signet::faiss_core)
+target_link_libraries(signet::faiss_core INTERFACE signet::openblas ${_openmp} stdc++ m)
 
 unset(_default)
 unset(_file)
+unset(_name)
 unset(_openmp)
 set(SignetFaiss_FOUND TRUE)

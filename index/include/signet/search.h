@@ -1,4 +1,4 @@
-/* Search kinds: codes in, (distance, position) out. A kind knows positions only; index.h turns them into ids. */
+/* Search: codes in, nearest ids out, by kinds of which each knows positions only. */
 #ifndef SIGNET_SEARCH_H
 #define SIGNET_SEARCH_H
 
@@ -25,11 +25,13 @@ void sg_search_free(sg_search *search);
 size_t sg_search_size(const sg_search *search);
 
 /* The k nearest (all when k is 0 and radius is given) of those within radius (radius < 0: no bound), by
- * (distance, id). results (nq) are filled; each is cleared with sg_search_result_clear. */
+ * (distance, id). Both bounds inclusive; neither given: SG_ERR_USAGE. queries (nq, nbits / 8); many use all threads,
+ * one uses one. results (nq) are filled, each is cleared with sg_search_result_clear; on failure all are empty. */
 bool sg_search_run(sg_search_result *results, const sg_search *search, const uint8_t *queries, size_t nq,
                    size_t k, int radius, sg_error *err);
 void sg_search_result_clear(sg_search_result *result);
 
 const char *const *sg_search_kinds(size_t *n);
+bool sg_search_kind_check(const char *kind, sg_error *err); /* SG_ERR_USAGE with the known ones */
 
 #endif

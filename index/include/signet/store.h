@@ -53,7 +53,8 @@ typedef enum { SG_PUT_ADDED, SG_PUT_UPDATED, SG_PUT_UNCHANGED, SG_PUT_DUPLICATE 
  * item->id is ignored. After a failure the batch can only be aborted. A full map grows by itself. */
 bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
                   sg_error *err);
-bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND, the batch goes on */
+bool sg_store_remove(sg_store *store, uint64_t id,
+                     sg_error *err); /* absent: SG_ERR_NOT_FOUND, the batch goes on */
 /* On failure nothing of the batch is in the store. Either way the batch is over. */
 bool sg_store_commit(sg_store *store, sg_error *err);
 void sg_store_abort(sg_store *store);
