@@ -7,7 +7,7 @@
 
 static bool init(sg_loss *loss, sg_error *err)
 {
-    size_t cells, rows; /* t (batch, batch), then the sum of each row (batch) as doubles */
+    size_t cells, rows; /* the sum of each row (batch) as doubles, then t (batch, batch) */
     if (sg_add_size(&rows, loss->batch, 2) && sg_mul_size(&cells, loss->batch, rows))
         loss->work = sg_alloc_aligned(cells, sizeof(float));
     return loss->work ? true : sg_fail_memory(err, "loss dpsh");
@@ -46,8 +46,8 @@ static double run(sg_loss *loss, float *dz, const float *z, const sg_labels *lab
     size_t nbits = loss->outputs;
     float a = loss->values[0];
     double npairs = (double)n * (double)(n - 1), likelihood = 0.0, squares = 0.0;
-    float *t = loss->work;
-    double *row = (double *)(t + loss->batch * loss->batch); /* sums of one row each, then added in order */
+    double *row = (double *)loss->work; /* sums of one row each, then added in order */
+    float *t = loss->work + 2 * loss->batch;
     sg_blas_nt(t, z, z, n, n, nbits, 0.5f);
     float scale = n > 1 ? (float)(1.0 / npairs) : 0.0f;
 #pragma omp parallel for schedule(static)
