@@ -1,0 +1,101 @@
+#include "base/scratch.h"
+
+#include <signet/cpu.h>
+#include <signet/recipe.h>
+#include <sys/wait.h>
+
+static void set(sg_kv *kv, const char *key, const char *value)
+{
+    assert_true(sg_kv_set(kv, key, value, NULL));
+}
+
+static void test_now(void **state)
+{
+    (void)state;
+    const sg_net_spec spec = {.arch = "resnet20",
+                              .channels = 3,
+                              .height = 28,
+                              .width = 30,
+                              .head = SG_HEAD_HASH,
+                              .outputs = 16,
+                              .std = {1, 1, 1}};
+    sg_model *model;
+    sg_kv recipe = SG_KV_INIT;
+    assert_true(sg_model_new(&model, &spec, NULL, NULL));
+    model->preprocess.resize = 32;
+    assert_true(sg_recipe_now(&recipe, model, NULL));
+    static const char *const expected[][2] = {
+        {"crop", "30x28"},         {"decode", "full"},   {"instructions", NULL}, {"numerics", "1"},
+        {"orientation", "stored"}, {"precision", "f32"}, {"resize", "32"}};
+    assert_int_equal(recipe.n, 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_string_equal(recipe.pairs[i].key, expected[i][0]);
+        if (expected[i][1]) assert_string_equal(recipe.pairs[i].value, expected[i][1]);
+    }
+    assert_string_equal(sg_kv_get(&recipe, "instructions"), sg_instruction_class());
+    sg_kv_clear(&recipe);
+    assert_survives_allocation_failures((sg_kv_clear(&recipe), sg_recipe_now(&recipe, model, &err)));
+    sg_kv_clear(&recipe);
+    sg_model_free(model);
+}
+
+static void test_compare(void **state)
+{
+    (void)state;
+    sg_kv a = SG_KV_INIT, b = SG_KV_INIT;
+    char differs[64];
+    set(&a, "crop", "28x28");
+    set(&a, "instructions", "avx2");
+    set(&a, "numerics", "1");
+    assert_true(sg_kv_copy(&b, &a, NULL));
+    assert_int_equal(sg_recipe_compare(&a, &b, differs, sizeof differs), SG_RECIPE_SAME);
+    assert_string_equal(differs, "");
+    set(&b, "instructions", "avx512");
+    assert_int_equal(sg_recipe_compare(&a, &b, differs, sizeof differs), SG_RECIPE_NUMERICS);
+    assert_string_equal(differs, "instructions: avx2 / avx512");
+    set(&b, "numerics", "2");
+    assert_int_equal(sg_recipe_compare(&a, &b, differs, sizeof differs), SG_RECIPE_NUMERICS);
+    set(&b, "crop", "32x32");
+    assert_int_equal(sg_recipe_compare(&a, &b, differs, sizeof differs), SG_RECIPE_OTHER);
+    assert_string_equal(differs, "crop: 28x28 / 32x32, instructions: avx2 / avx512, numerics: 1 / ");
+    assert_true(sg_kv_copy(&b, &a, NULL));
+    set(&b, "precision", "bf16");
+    assert_int_equal(sg_recipe_compare(&a, &b, differs, sizeof differs), SG_RECIPE_OTHER);
+    assert_string_equal(differs, "precision: none / bf16");
+    assert_int_equal(sg_recipe_compare(&b, &a, differs, sizeof differs), SG_RECIPE_OTHER);
+    assert_string_equal(differs, "precision: bf16 / none");
+    sg_kv_clear(&a);
+    sg_kv_clear(&b);
+}
+
+/* The first question decides for the process: a child each. */
+static void test_portable(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        pid_t child = fork();
+        if (child == 0) {
+            sg_error err = {0};
+            if (late) {
+                bool wide = strcmp(sg_instruction_class(), "portable") != 0;
+                _exit(wide && !sg_portable_set(&err) && err.code == SG_ERR_USAGE ? 0 : 1);
+            }
+            bool ok = sg_portable_set(&err) && sg_portable_set(&err);
+            _exit(ok && strcmp(sg_instruction_class(), "portable") == 0 ? 0 : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    assert_string_equal(sg_instruction_class(), sg_cpu_features()->avx512 ? "avx512" : "avx2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_portable), /* first: the others make up the process's mind */
+        cmocka_unit_test(test_now),
+        cmocka_unit_test(test_compare),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
