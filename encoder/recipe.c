@@ -1,4 +1,4 @@
-#include "dnnl_impl.h"
+#include "onednn_impl.h"
 
 #include <signet/buf.h>
 #include <signet/recipe.h>

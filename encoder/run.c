@@ -93,7 +93,7 @@ bool sg_run_line(sg_run *run, const sg_json *line, sg_error *err)
 
 bool sg_run_model(sg_run *run, sg_model *model, bool best, sg_error *err)
 {
-    return sg_model_save(model, run->last, err) && (!best || sg_file_copy(run->last, run->best, err));
+    return (!best || sg_model_save(model, run->best, err)) && sg_model_save(model, run->last, err);
 }
 
 bool sg_run_finish(sg_run *run, size_t epochs, size_t best_epoch, sg_error *err)

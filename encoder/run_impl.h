@@ -19,7 +19,7 @@ void sg_run_close(sg_run *run);
 bool sg_run_config(sg_run *run, const sg_kv *settings, sg_error *err);
 /* Adds a line to train.jsonl. */
 bool sg_run_line(sg_run *run, const sg_json *line, sg_error *err);
-/* last.safetensors, and the same bytes as best.safetensors. */
+/* Writes last.safetensors, and best.safetensors too (the same bytes). */
 bool sg_run_model(sg_run *run, sg_model *model, bool best, sg_error *err);
 /* The line that says so: the run is finished. */
 bool sg_run_finish(sg_run *run, size_t epochs, size_t best_epoch, sg_error *err);

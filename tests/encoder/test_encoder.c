@@ -94,14 +94,23 @@ static void test_refusals(void **state)
     assert_false(sg_encoder_items(encoder, z, ds, items, 2, NULL, &err));
     assert_non_null(strstr(err.message, "01.png"));
     sg_encoder_free(encoder);
-    assert_survives_allocation_failures(sg_encoder_new(&encoder, model, 2, &err));
-    sg_encoder_free(encoder);
     sg_model_free(model);
     sg_dataset_close(ds);
 }
 
+static void test_memory(void **state)
+{
+    (void)state;
+    sg_model *model = model_make(SG_HEAD_HASH);
+    sg_encoder *encoder;
+    assert_survives_allocation_failures(sg_encoder_new(&encoder, model, 2, &err));
+    sg_encoder_free(encoder);
+    sg_model_free(model);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {scratch_test(test_ways), scratch_test(test_refusals)};
+    const struct CMUnitTest tests[] = {scratch_test(test_ways), scratch_test(test_refusals),
+        cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

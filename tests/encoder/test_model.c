@@ -264,7 +264,7 @@ static void test_metadata_lies(void **state)
         {"signet.outputs", "4", "fc2.weight"},
         {"signet.outputs", "99999999999999999999", "signet.outputs"},
         {"signet.outputs", "3.5", "signet.outputs"},
-        {"signet.channels", "2", "channels"},
+        {"signet.channels", "2", "signet.mean"},
         {"signet.channels", "-1", "signet.channels"},
         {"signet.height", "0", "signet.height"},
         {"signet.height", "2147483647", "lenet"},
