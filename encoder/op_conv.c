@@ -46,45 +46,49 @@ uint64_t sg_conv_macs(const sg_node *node)
     return (uint64_t)(node->in.c / a->groups * k * k) * sg_shape_size(node->out);
 }
 
-/* Calls visit(weight index, source index, destination index) for every product of image n. */
-typedef void visit_product(const sg_ref *ref, size_t w, size_t s, size_t d);
+/* Output pixels first to last - 1 (of a row or column) whose window has its tap number `tap` within `size` pixels. */
+typedef struct ref_range {
+    int64_t first, last;
+} ref_range;
 
-static void visit_window(const sg_ref *ref, visit_product *visit, int64_t n, int64_t o, int64_t y, int64_t x)
+static ref_range range_of(const sg_window *w, int64_t tap, int64_t size, int64_t out)
+{
+    ref_range r = {0, out};
+    while (r.first < out && r.first * w->stride - w->pad + tap < 0) r.first++;
+    while (r.last > r.first && (r.last - 1) * w->stride - w->pad + tap >= size) r.last--;
+    return r;
+}
+
+/* All products of weight `tap` of output channel o, image n. */
+static void ref_products(const sg_ref *ref, int64_t n, int64_t o, int64_t tap, bool backward)
 {
     const sg_conv_attr *a = &ref->node->attr.conv;
+    const sg_window *win = &a->window;
     const sg_shape in = ref->node->in, out = ref->node->out;
-    const int64_t k = a->window.kernel, per_group = in.c / a->groups;
-    const int64_t first = o / (out.c / a->groups) * per_group;
-    for (int64_t i = 0; i < per_group; i++)
-        for (int64_t ky = 0; ky < k; ky++)
-            for (int64_t kx = 0; kx < k; kx++) {
-                int64_t sy = y * a->window.stride - a->window.pad + ky;
-                int64_t sx = x * a->window.stride - a->window.pad + kx;
-                if (sy < 0 || sy >= in.h || sx < 0 || sx >= in.w) continue;
-                visit(ref, (size_t)(((o * per_group + i) * k + ky) * k + kx),
-                      (size_t)(((n * in.c + first + i) * in.h + sy) * in.w + sx),
-                      (size_t)(((n * out.c + o) * out.h + y) * out.w + x));
+    const int64_t k = win->kernel, per_group = in.c / a->groups, ky = tap / k % k, kx = tap % k;
+    const int64_t c = o / (out.c / a->groups) * per_group + tap / (k * k), w = o * per_group * k * k + tap;
+    const ref_range rows = range_of(win, ky, in.h, out.h), columns = range_of(win, kx, in.w, out.w);
+    for (int64_t y = rows.first; y < rows.last; y++) {
+        const int64_t s = ((n * in.c + c) * in.h + y * win->stride - win->pad + ky) * in.w - win->pad + kx;
+        const int64_t d = ((n * out.c + o) * out.h + y) * out.w;
+        if (!backward)
+            for (int64_t x = columns.first; x < columns.last; x++)
+                ref->dst[d + x] += ref->tensors[0][w] * ref->src[0][s + x * win->stride];
+        else
+            for (int64_t x = columns.first; x < columns.last; x++) {
+                ref->dsrc[0][s + x * win->stride] += ref->feedback[w] * ref->ddst[d + x];
+                ref->dtensors[0][w] += ref->src[0][s + x * win->stride] * ref->ddst[d + x];
             }
+    }
 }
 
-static void visit_all(const sg_ref *ref, visit_product *visit)
+static void ref_all_products(const sg_ref *ref, bool backward)
 {
-    const sg_shape out = ref->node->out;
+    const sg_conv_attr *a = &ref->node->attr.conv;
+    const int64_t taps = ref->node->in.c / a->groups * a->window.kernel * a->window.kernel;
     for (int64_t n = 0; n < (int64_t)ref->batch; n++)
-        for (int64_t o = 0; o < out.c; o++)
-            for (int64_t y = 0; y < out.h; y++)
-                for (int64_t x = 0; x < out.w; x++) visit_window(ref, visit, n, o, y, x);
-}
-
-static void product_forward(const sg_ref *ref, size_t w, size_t s, size_t d)
-{
-    ref->dst[d] += ref->tensors[0][w] * ref->src[0][s];
-}
-
-static void product_backward(const sg_ref *ref, size_t w, size_t s, size_t d)
-{
-    if (ref->dsrc[0]) ref->dsrc[0][s] += ref->feedback[w] * ref->ddst[d];
-    if (ref->dtensors[0]) ref->dtensors[0][w] += ref->src[0][s] * ref->ddst[d];
+        for (int64_t o = 0; o < a->channels; o++)
+            for (int64_t tap = 0; tap < taps; tap++) ref_products(ref, n, o, tap, backward);
 }
 
 void sg_conv_ref_forward(const sg_ref *ref)
@@ -93,16 +97,15 @@ void sg_conv_ref_forward(const sg_ref *ref)
     const size_t pixels = (size_t)(out.h * out.w), channels = (size_t)out.c;
     for (size_t d = 0; d < ref->batch * channels * pixels; d++)
         ref->dst[d] = ref->node->attr.conv.bias ? ref->tensors[1][d / pixels % channels] : 0;
-    visit_all(ref, product_forward);
+    ref_all_products(ref, false);
 }
 
 void sg_conv_ref_backward(const sg_ref *ref)
 {
     const sg_shape out = ref->node->out;
     const size_t pixels = (size_t)(out.h * out.w), channels = (size_t)out.c;
-    visit_all(ref, product_backward);
-    if (!ref->node->attr.conv.bias || !ref->dtensors[1]) return;
-    for (size_t d = 0; d < ref->batch * channels * pixels; d++)
+    ref_all_products(ref, true);
+    for (size_t d = 0; ref->node->attr.conv.bias && d < ref->batch * channels * pixels; d++)
         ref->dtensors[1][d / pixels % channels] += ref->ddst[d];
 }
 

@@ -11,7 +11,7 @@
 
 #include <signet/plan.h>
 
-#define SG_VALUE_GRADS 4 /* readers of one value that send a gradient */
+#define SG_VALUE_GRADS 8 /* readers of one value that send a gradient */
 
 typedef struct sg_dnnl sg_dnnl;
 typedef struct sg_prim sg_prim;

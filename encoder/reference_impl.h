@@ -13,7 +13,7 @@ struct sg_ref {
     double *dst;
     const double *tensors[SG_NODE_TENSORS]; /* in the order of op->tensors */
     const double *feedback;                 /* B, in the first tensor's layout */
-    /* backward: added to what is there; NULL where not wanted */
+    /* backward: added to what is there */
     const double *ddst;
     double *dsrc[SG_NODE_SRCS];
     double *dtensors[SG_NODE_TENSORS];
