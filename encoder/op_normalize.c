@@ -37,31 +37,39 @@ static void ref_backward(const sg_ref *ref)
         ref->dsrc[0][i] += ref->ddst[i] / (double)a->std[channel_of(ref, i)];
 }
 
-/* to = (from - mean) / std for every plane (image, channel). */
-static void affine(const sg_step *step, float *to, const float *from, bool with_mean)
+/* to = (from - mean) / std, in any layout; to may be from. */
+static void affine(const sg_step *step, const sg_view *v, float *to, const float *from, bool with_mean)
 {
     const sg_normalize_attr *a = &step->node->attr.normalize;
-    const sg_view *v = &step->dst->view;
-    float mean[3][SG_RUN], scale[3][SG_RUN], zero[SG_RUN] = {0};
-    for (size_t c = 0; c < v->channels; c++)
+    const size_t plane = v->pixels * v->lanes;
+    float mean[3][SG_RUN] = {0}, scale[3][SG_RUN] = {0}, zero[SG_RUN] = {0}; /* of each block */
+    for (size_t b = 0; b < v->blocks; b++)
         for (size_t j = 0; j < SG_RUN; j++) {
-            mean[c][j] = with_mean ? a->mean[c] : 0;
-            scale[c][j] = 1 / a->std[c];
+            const size_t c = b * v->lanes + j % v->lanes;
+            if (c >= v->channels) continue;
+            mean[b][j] = with_mean ? a->mean[c] : 0;
+            scale[b][j] = 1 / a->std[c];
         }
 #pragma omp parallel for schedule(static)
-    for (size_t p = 0; p < v->n * v->channels; p++)
-        sg_run_affine(to + p * v->pixels, from + p * v->pixels, mean[p % v->channels], scale[p % v->channels],
-                      zero, NULL, false, v->pixels);
+    for (size_t p = 0; p < v->n * v->blocks; p++)
+        sg_run_affine(to + p * plane, from + p * plane, mean[p % v->blocks], scale[p % v->blocks], zero, NULL,
+                      false, plane);
 }
 
 static void forward(sg_step *step)
 {
-    affine(step, sg_data(step->dst->data), step->plan->x, true);
+    const sg_view *v = &step->dst->view;
+    float *dst = sg_data(step->dst->data);
+    if (v->lanes > 1) sg_view_unpack(dst, v, step->plan->x, v->channels * v->pixels);
+    affine(step, v, dst, v->lanes > 1 ? dst : step->plan->x, true);
 }
 
 static void backward(sg_step *step)
 {
-    affine(step, step->plan->dx, sg_data(step->gradient), false);
+    const sg_view *v = &step->dst->view;
+    const sg_view plain = sg_view_of(v->n, step->node->out, 1);
+    sg_view_pack(step->plan->dx, plain.channels * plain.pixels, v, sg_data(step->gradient));
+    affine(step, &plain, step->plan->dx, step->plan->dx, false);
 }
 
 const sg_op sg_op_normalize = {

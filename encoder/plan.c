@@ -42,6 +42,12 @@ static void want_gradient(sg_step *step)
     if (step->other) dst->wants_grad |= step->other->wants_grad;
 }
 
+/* The normalised x of a first convolution keeps its plain layout, which that layer's kernels like best. */
+static bool is_first_source(const sg_plan *plan, const sg_node *node)
+{
+    return node->nsrcs == 0 && node->nconsumers == 1 && plan->net->nodes[node->consumer].op == &sg_op_conv;
+}
+
 static bool new_step(sg_plan *plan, const sg_node *node, sg_error *err)
 {
     const sg_plan_options *o = &plan->options;
@@ -53,8 +59,7 @@ static bool new_step(sg_plan *plan, const sg_node *node, sg_error *err)
     const sg_node *tail = absorb(step);
     sg_value *dst = step->dst = &plan->values[tail - plan->net->nodes];
     for (int i = 0; i < node->nsrcs; i++) step->src[i] = &plan->values[node->src[i]];
-    /* x keeps its plain layout, which kernels of a first layer like best */
-    dst->view = sg_view_of(o->batch, tail->out, node->nsrcs ? sg_dnnl_lanes() : 1);
+    dst->view = sg_view_of(o->batch, tail->out, is_first_source(plan, node) ? 1 : sg_dnnl_lanes());
     want_gradient(step);
     if (!sg_buffer_new(&dst->data, plan, sg_view_size(&dst->view) * sizeof(float), err)) return false;
     sg_use(dst->data, step, SG_FORWARD);

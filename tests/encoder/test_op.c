@@ -183,7 +183,7 @@ static void others(void **state)
     sg_rng rng = sg_rng_at(11, SG_RNG_TEST, 0, 0);
     for (size_t t = 0; t < sizeof tails / sizeof *tails; t++)
         for (uint64_t i = 0; i < 3; i++) {
-            op_case c = {draw(&rng, 1, 40), .tail = tails[t]};
+            op_case c = {t == 0 && i == 0 ? 0 : draw(&rng, 1, 40), .tail = tails[t]};
             run(c, draw_input(&rng), (size_t)draw(&rng, 1, 4), i);
         }
 }

@@ -79,7 +79,7 @@ static void reference_by_differences(void **state)
 static void resnet20(void **state)
 {
     (void)state;
-    test_net t = test_net_of("resnet20", 1, 28, 32);
+    test_net t = test_net_of("resnet20", 1, 15, 32);
     test_against_reference(&t, (sg_plan_options){.purpose = SG_ENCODE, .batch = 3}, NULL, 0, 1e-5);
     test_against_reference(&t, (sg_plan_options){.purpose = SG_ATTACK, .batch = 3}, NULL, 0, 1e-4);
     test_against_reference(&t, (sg_plan_options){.purpose = SG_TRAIN, .batch = 3}, NULL, 0, 1e-4);
@@ -103,12 +103,177 @@ static void lenets(void **state)
     }
 }
 
+/* ---- running statistics ---- */
+
+static void build_one_batchnorm(sg_builder *b, void *context)
+{
+    (void)context;
+    sg_build_batchnorm(b, sg_build_normalize(b), "bn");
+}
+
+/* PyTorch: running = 0.9 running + 0.1 (batch mean, unbiased batch variance). */
+static void running_statistics(void **state)
+{
+    (void)state;
+    test_net t = test_net_built((sg_shape){3, 7, 5}, build_one_batchnorm, NULL, 1);
+    enum { N = 4, PIXELS = 35, SIZE = N * 3 * PIXELS };
+    float *x = test_random(SIZE, 0, 1, 8), z[SIZE];
+    sg_plan *plan, *frozen;
+    assert_true(sg_plan_new(&plan, t.net, &(sg_plan_options){.purpose = SG_TRAIN, .batch = N}, NULL));
+    assert_true(sg_plan_new(&frozen, t.net,
+                            &(sg_plan_options){.purpose = SG_TRAIN, .batch = N, .frozen_bn = true}, NULL));
+    const float *mean = t.params->block + sg_params_find(t.params, "bn.running_mean")->offset;
+    const float *var = t.params->block + sg_params_find(t.params, "bn.running_var")->offset;
+    for (int step = 0; step < 3; step++) {
+        double expected_mean[3], expected_var[3];
+        for (int c = 0; c < 3; c++) {
+            double sum = 0, squares = 0, m = N * PIXELS;
+            for (int i = 0; i < N * PIXELS; i++) {
+                const double v = ((double)x[(i / PIXELS * 3 + c) * PIXELS + i % PIXELS] - 0.4 - 0.1 * c) /
+                                 (c == 0   ? 0.25
+                                  : c == 1 ? 0.3
+                                           : 0.2);
+                sum += v;
+                squares += v * v;
+            }
+            expected_mean[c] = 0.9 * (double)mean[c] + 0.1 * sum / m;
+            expected_var[c] = 0.9 * (double)var[c] + 0.1 * (squares - sum * sum / m) / (m - 1);
+        }
+        sg_plan_load(plan, t.params, NULL, 0);
+        sg_plan_load(frozen, t.params, NULL, 0);
+        sg_plan_train_forward(plan, t.params, x, z);
+        for (int pass = 0; pass < 2; pass++) { /* neither a plain forward nor a frozen one moves them */
+            for (int c = 0; c < 3; c++) {
+                assert_true(fabs((double)mean[c] - expected_mean[c]) < 1e-6);
+                assert_true(fabs((double)var[c] - expected_var[c]) < 1e-6);
+            }
+            sg_plan_forward(plan, x, z);
+            sg_plan_train_forward(frozen, t.params, x, z);
+        }
+    }
+    sg_plan_free(plan);
+    sg_plan_free(frozen);
+    sg_free(x);
+    test_net_free(&t);
+}
+
+/* ---- memory ---- */
+
+/* 0 under the address sanitizer, which holds back what oneDNN frees. */
+static size_t resident_pages(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return 0;
+#endif
+    long size = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld %ld", &size, &resident), 2);
+    fclose(f);
+    return (size_t)resident;
+}
+
+static void build_small(sg_builder *b, void *context)
+{
+    (void)context;
+    const sg_conv_attr attr = {16, {3, 1, 1}, 1, false};
+    int x = sg_build_relu(
+        b, sg_build_batchnorm(b, sg_build_conv(b, sg_build_normalize(b), &attr, "conv1"), "bn1"));
+    int y = sg_build_batchnorm(b, sg_build_conv(b, x, &attr, "conv2"), "bn2");
+    x = sg_build_shortcut(b, sg_build_relu(b, sg_build_add(b, y, x)), 32);
+    x = sg_build_avgpool(b, sg_build_maxpool(b, x, &(sg_window){2, 2, 0}));
+    sg_build_head(b, x, "fc");
+}
+
+static void running_allocates_nothing(void **state)
+{
+    (void)state;
+    test_net t = test_net_built((sg_shape){1, 8, 8}, build_small, NULL, 1);
+    float *x = test_random(2 * 64, 0, 1, 2), *dz = test_random(16, -1, 1, 3), z[16], dx[128];
+    float *grads = sg_alloc(t.params->size, sizeof *grads);
+    for (sg_purpose purpose = SG_ENCODE; purpose <= SG_TRAIN; purpose++) {
+        sg_plan *plan;
+        sg_feedback fb;
+        assert_true(sg_feedback_init(&fb, "brsf", NULL, 1, t.params, NULL));
+        assert_true(sg_plan_new(&plan, t.net, &(sg_plan_options){.purpose = purpose, .batch = 2}, NULL));
+        assert_true(sg_plan_nbytes(plan) > 0 && sg_plan_batch(plan) == 2);
+        const uint64_t count = sg_mem_count();
+        size_t pages = 0;
+        for (int step = 0; step < 1000; step++) {
+            sg_plan_load(plan, t.params, &fb, (uint64_t)step);
+            sg_plan_train_forward(plan, t.params, x, z);
+            if (purpose != SG_ENCODE) sg_plan_backward(plan, dz, grads, purpose == SG_ATTACK ? dx : NULL);
+            if (step == 100) pages = resident_pages();
+        }
+        assert_int_equal(sg_mem_count(), count);
+        assert_true(resident_pages() <= pages + 64);
+        sg_plan_free(plan);
+        sg_feedback_clear(&fb);
+    }
+    sg_free(x);
+    sg_free(dz);
+    sg_free(grads);
+    test_net_free(&t);
+}
+
+/* Each allocation fails in turn: an error each time, and nothing leaks (the address sanitizer sees to that). */
+static void every_allocation_fails(void **state)
+{
+    (void)state;
+    const sg_net_spec spec = {.arch = "lenet",
+                              .channels = 1,
+                              .height = 32,
+                              .width = 32,
+                              .head = SG_HEAD_HASH,
+                              .outputs = 16,
+                              .std = {1, 1, 1}};
+    test_net small = test_net_built((sg_shape){1, 8, 8}, build_small, NULL, 1);
+    bool done = false;
+    for (uint64_t n = 1; !done; n++) {
+        sg_net *net = NULL;
+        sg_params *params = NULL, *copy = NULL;
+        sg_plan *plan = NULL;
+        sg_reference *ref = NULL;
+        sg_error err = {0};
+        sg_mem_fail_at(n);
+        done = sg_net_new(&net, &spec, &err) && sg_params_new(&params, net, &err) &&
+               sg_params_copy(&copy, params, &err) && sg_reference_new(&ref, net, params, 2, false, &err) &&
+               sg_plan_new(&plan, small.net, &(sg_plan_options){.purpose = SG_TRAIN, .batch = 2}, &err);
+        sg_mem_fail_at(0);
+        if (!done) assert_int_equal(err.code, SG_ERR_MEMORY);
+        assert_true(done || !plan);
+        sg_plan_free(plan);
+        sg_reference_free(ref);
+        sg_params_free(copy);
+        sg_params_free(params);
+        sg_net_free(net);
+        assert_true(n < 1000);
+    }
+    test_net_free(&small);
+}
+
+static void no_batch_of_nothing(void **state)
+{
+    (void)state;
+    test_net t = test_net_of("lenet", 1, 32, 8);
+    sg_plan *plan;
+    sg_error err = {0};
+    assert_false(sg_plan_new(&plan, t.net, &(sg_plan_options){.purpose = SG_ENCODE}, &err));
+    assert_int_equal(err.code, SG_ERR_USAGE);
+    assert_null(plan);
+    test_net_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_by_differences),
         cmocka_unit_test(lenets),
         cmocka_unit_test(resnet20),
+        cmocka_unit_test(running_statistics),
+        cmocka_unit_test(running_allocates_nothing),
+        cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(no_batch_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
