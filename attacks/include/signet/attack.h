@@ -11,8 +11,8 @@ typedef enum { SG_GRADIENT_EXACT, SG_GRADIENT_RULE } sg_gradient;
 typedef struct sg_attack_options {
     const char *name; /* hag, sdha, fgsm, pgd, noise */
     sg_gradient gradient;
-    double eps;     /* of 1; 0 gives the image back */
-    int iterations; /* T; fgsm: always 1; noise: images tried */
+    double eps;     /* 0 to 1; in whole 1/255 toward the image; 0 gives the image back */
+    int iterations; /* T, at least 1; fgsm: always one step; noise: images tried */
     double alpha;   /* of tanh(alpha z); 0: the published schedule over the run */
     uint64_t seed;
 } sg_attack_options;
@@ -22,7 +22,8 @@ bool sg_attack_defaults(sg_attack_options *options, const char *name, sg_error *
 const char *const *sg_attack_names(size_t *n);
 bool sg_attack_needs_labels(const char *name);
 
-/* What is known beside the model: codes and labels of training images, for attacks that use them (sdha). Borrowed. */
+/* What is known beside the model: codes and labels of training images, for attacks that use them (sdha). Borrowed.
+ * n may be 0. An image without a label, or whose label no training image has, is attacked by its own code. */
 typedef struct sg_attack_knowledge {
     const uint8_t *codes;    /* (n, K / 8) */
     const sg_labels *labels; /* (n) */
@@ -49,11 +50,17 @@ typedef struct sg_attack_result {
 
 typedef struct sg_attacker sg_attacker;
 
-/* Borrows model and knowledge (NULL when the attack needs none) until free. */
+/* Borrows model and knowledge (NULL when the attack needs none) until free; takes the weights and the feedback as they
+ * are now. Unknown attack, one that is not for the model's head, options out of range, knowledge missing:
+ * SG_ERR_USAGE. */
 bool sg_attacker_new(sg_attacker **attacker, const sg_model *model, const sg_attack_options *options,
                      const sg_attack_knowledge *knowledge, size_t batch, sg_error *err);
 void sg_attacker_free(sg_attacker *attacker);
-/* adversarial (n, C, H, W) u8; results (n). Progress counts image-steps; may be NULL. Ends early on an interrupt. */
+/* adversarial (n, C, H, W) u8; results (n). The image returned is the best of the run: by bits changed (a classifier's:
+ * label lost), then by the plain mean of the outputs against the code (its cross-entropy). Takes no memory. Progress
+ * (NULL allowed) counts n times iterations on top of what is done, whatever ended early. Labels that do not fit the
+ * model or the knowledge: SG_ERR_MISMATCH. An interrupt ends it between steps; on failure the finished batches stand,
+ * the rest is undefined. */
 bool sg_attacker_run(sg_attacker *attacker, uint8_t *adversarial, sg_attack_result *results,
                      const sg_attack_input *input, sg_progress *progress, sg_error *err);
 
