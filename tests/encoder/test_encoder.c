@@ -110,7 +110,8 @@ static void test_memory(void **state)
 
 int main(void)
 {
+    sg_threads_set(1);
     const struct CMUnitTest tests[] = {scratch_test(test_ways), scratch_test(test_refusals),
-        cmocka_unit_test(test_memory)};
+                                       cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

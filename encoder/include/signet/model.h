@@ -18,17 +18,19 @@ typedef struct sg_model {
     char fingerprint[65]; /* hex; "" until saved or loaded */
 } sg_model;
 
-/* An untrained model: all parameters zero, rule bp, preprocess straight to the net's size. classes (copied) may be
- * NULL. */
+/* An untrained model: all parameters zero (batch-norm's weight and variance 1), rule bp, preprocess straight to the net's
+ * size. classes: outputs names (copied), valid UTF-8 (SG_ERR_USAGE); may be NULL, and a hash has none. */
 bool sg_model_new(sg_model **model, const sg_net_spec *spec, const char *const *classes, sg_error *err);
+/* Every claim of the file is checked, and both of its checksums. Messages begin with the path. */
 bool sg_model_load(sg_model **model, const char *path, sg_error *err);
-/* Computes the fingerprint, writes atomically. */
+/* Computes the fingerprint, writes atomically: the same model gives the same bytes. A parameter that is not finite is
+ * SG_ERR_FORMAT, a note that is not UTF-8 SG_ERR_USAGE. */
 bool sg_model_save(sg_model *model, const char *path, sg_error *err);
 void sg_model_free(sg_model *model);
 /* Computes the fingerprint anew and compares it with the stored one: SG_ERR_FORMAT when it differs. */
 bool sg_model_check(const sg_model *model, sg_error *err);
 /* Takes into `model` the body's tensors of `from` (same backbone): all but the head, and the head too when its
- * shape and kind are equal. *head_taken says which. SG_ERR_MISMATCH names what does not fit. */
+ * shape and kind are equal. *head_taken says which. SG_ERR_MISMATCH names what does not fit; model is then untouched. */
 bool sg_model_take(sg_model *model, const sg_model *from, bool *head_taken, sg_error *err);
 
 static inline const sg_net_spec *sg_model_spec(const sg_model *model)

@@ -13,7 +13,7 @@ typedef struct sg_train_options {
     const char *loss;
     const sg_kv *loss_values;
     sg_optim_options optim;
-    sg_schedule schedule; /* steps_per_epoch and epochs are filled in */
+    sg_schedule schedule; /* name must be set; steps_per_epoch and epochs are filled in */
     bool frozen_bn, head_only;
     uint64_t seed;
     int loader_threads;
@@ -32,10 +32,14 @@ typedef struct sg_train_result {
     double best_score, last_loss, images_per_second;
 } sg_train_result;
 
-/* Trains model in place (it ends as the last epoch left it) on items train of split. Writes into folder run (made
- * when absent; an existing finished run is refused, SG_ERR_USAGE): train.jsonl, config, best.safetensors,
- * last.safetensors. validate may be NULL (then best is last). An interrupt ends after the step under way with
- * SG_ERR_INTERRUPTED; what earlier epochs wrote stays. A loss that is not finite ends it with the step's number. */
+/* Trains model in place (it ends as the last epoch left it) on items train of split. model->feedback says by which rule;
+ * its notes get what docs/formats.md lists, others in them stay. head_only leaves the whole body as it is, running
+ * statistics too. Training images must have a label each (SG_ERR_USAGE names one that has none).
+ *
+ * Writes into folder run (made when absent; a finished run there is refused, SG_ERR_USAGE, what an unfinished one left
+ * is replaced): config, and after each epoch train.jsonl, last.safetensors and, when it is the best, best.safetensors.
+ * validate may be NULL (then best is last). An interrupt ends after the step under way with SG_ERR_INTERRUPTED; what
+ * earlier epochs wrote stays. A loss that is not finite ends it with the step's number (SG_ERR_LIMIT). */
 bool sg_train_run(sg_train_result *result, sg_model *model, const sg_dataset *ds, const sg_split *split,
                   const sg_train_options *options, const sg_validate *validate, const char *run,
                   sg_error *err);
