@@ -69,7 +69,10 @@ bool sg_run_config(sg_run *run, const sg_kv *settings, sg_error *err)
     for (size_t i = 0; i < settings->n; i++) {
         const sg_kv_pair *pair = &settings->pairs[i];
         double number;
-        if (sg_parse_float(&number, pair->value))
+        int64_t whole;
+        if (sg_parse_int(&whole, pair->value))
+            sg_json_add_int(config, pair->key, whole);
+        else if (sg_parse_float(&number, pair->value))
             sg_json_add_number(config, pair->key, number);
         else
             sg_json_add_string(config, pair->key, pair->value);

@@ -238,6 +238,37 @@ static void test_rules(void **state)
     bench_clear(&b);
 }
 
+/* Several labels an image: every picture is also of class 3, those of class 2 of class 0 too. */
+static void test_several_labels(void **state)
+{
+    (void)state;
+    bench b;
+    bench_init(&b, "csq");
+    sg_split_clear(&b.split);
+    sg_dataset_close(b.ds);
+    FILE *list = fopen("data/train.txt", "w");
+    assert_non_null(list);
+    for (unsigned i = 0; i < N; i++)
+        fprintf(list, "class %u/%02u.png %d %d %d 1\n", i / EACH, i % EACH, i / EACH != 1, i / EACH == 1,
+                i / EACH == 2);
+    assert_int_equal(fclose(list), 0);
+    assert_true(sg_dataset_open(&b.ds, "list:data", NULL, NULL));
+    assert_non_null(sg_dataset_labels(b.ds)->rows);
+    b.split = pictures_split(b.ds);
+    b.options.epochs = 8;
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const losses[] = {"csq", "dpsh"};
+        b.options.loss = losses[i];
+        sg_model *model = model_make("lenet-cifar", SG_HEAD_HASH, "bp");
+        sg_train_result result = train(&b, model, NULL, losses[i]);
+        sg_json *first = log_line(losses[i], 0);
+        assert_true(result.last_loss < number(sg_json_get(first, "loss")));
+        sg_json_free(first);
+        sg_model_free(model);
+    }
+    bench_clear(&b);
+}
+
 static void check_body(const sg_model *model, const sg_params *before, bool all, bool statistics)
 {
     for (size_t i = 0; i < before->ntensors; i++) {
@@ -439,10 +470,10 @@ int main(void)
 {
     sg_threads_set(1); /* little work: waiting for each other would take longer */
     const struct CMUnitTest tests[] = {
-        scratch_test(test_folder),   scratch_test(test_config),     scratch_test(test_same_bytes),
-        scratch_test(test_rules),    scratch_test(test_frozen),     scratch_test(test_interrupted),
-        scratch_test(test_refusals), scratch_test(test_unlabelled), scratch_test(test_full_disk),
-        scratch_test(test_memory),
+        scratch_test(test_folder),      scratch_test(test_config),   scratch_test(test_same_bytes),
+        scratch_test(test_rules),       scratch_test(test_frozen),   scratch_test(test_several_labels),
+        scratch_test(test_interrupted), scratch_test(test_refusals), scratch_test(test_unlabelled),
+        scratch_test(test_full_disk),   scratch_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
