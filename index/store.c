@@ -186,6 +186,7 @@ bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err)
     const sg_store_head *head = &view.head;
     info->nbits = head->nbits;
     info->items = head->items;
+    info->foreign = head->foreign;
     info->next_id = head->next_id;
     info->generation = head->generation;
     sg_hex(info->fingerprint, head->fingerprint, sizeof head->fingerprint);

@@ -91,6 +91,7 @@ static bool insert(sg_store *store, const sg_item *item, sg_error *err)
         !sg_blocks_set(store, item->id, item->code, err))
         return false;
     store->head.items++;
+    store->head.foreign += item->foreign;
     return true;
 }
 
@@ -98,6 +99,7 @@ static bool insert(sg_store *store, const sg_item *item, sg_error *err)
 static bool erase(sg_store *store, const sg_item *item, sg_error *err)
 {
     uint8_t key[SG_ID_NBYTES], path_ref[SG_REF_NBYTES], content_ref[SG_REF_NBYTES];
+    bool foreign = item->foreign;
     sg_id_key(key, item->id);
     sg_path_ref(path_ref, item->path, item->id);
     sg_content_ref(content_ref, item->content, item->id);
@@ -106,8 +108,8 @@ static bool erase(sg_store *store, const sg_item *item, sg_error *err)
         !del(store, SG_TABLE_CONTENTS, content_ref, sizeof content_ref, err) ||
         !del(store, SG_TABLE_ITEMS, key, sizeof key, err))
         return false;
-    SG_ASSERT(store->head.items > 0);
     store->head.items--;
+    store->head.foreign -= foreign;
     return true;
 }
 
@@ -130,6 +132,7 @@ static bool renew(sg_store *store, const sg_item *old, const sg_item *item, sg_e
 {
     sg_item now = *item;
     now.id = old->id;
+    now.foreign = old->foreign; /* the code stays too */
     if (old->nbytes == item->nbytes && old->mtime_ns == item->mtime_ns) return true;
     return put_item(store, &now, err);
 }

@@ -20,7 +20,7 @@ extern const char *const sg_table_names[SG_TABLES];
 #define SG_REF_NBYTES 24 /* keys of paths and contents: a 128-bit hash, then the id */
 
 typedef struct sg_store_head {
-    uint64_t items, next_id, generation;
+    uint64_t items, foreign, next_id, generation;
     uint64_t txnid; /* of the transaction that wrote it: a state that LMDB took by mistake is seen */
     size_t nbits;
     uint8_t fingerprint[SG_FINGERPRINT_NBYTES];
@@ -28,7 +28,7 @@ typedef struct sg_store_head {
 } sg_store_head;
 
 /* Parsers: what is wrong with the bytes, or NULL. Results borrow the bytes. */
-#define SG_HEAD_NBYTES 96
+#define SG_HEAD_NBYTES 104
 void sg_head_write(uint8_t bytes[SG_HEAD_NBYTES], const sg_store_head *head);
 const char *sg_head_parse(sg_store_head *head, const void *bytes, size_t nbytes);
 bool sg_recipe_write(uint8_t **bytes, size_t *nbytes, const sg_kv *recipe, sg_error *err);

@@ -18,17 +18,19 @@ static bool sealed(const uint8_t *bytes, size_t nbytes)
     return sg_get_u64(bytes) == sg_xxh3_64(bytes + SUM_NBYTES, nbytes - SUM_NBYTES);
 }
 
-/* Head: version u32, K u32, items u64, next id u64, generation u64, txnid u64, fingerprint 32, kind 16. */
+/* Head: version u32, K u32, items u64, foreign items u64, next id u64, generation u64, txnid u64, fingerprint 32,
+ * kind 16. */
 void sg_head_write(uint8_t bytes[SG_HEAD_NBYTES], const sg_store_head *head)
 {
     sg_put_u32(bytes + 8, SG_STORE_VERSION);
     sg_put_u32(bytes + 12, (uint32_t)head->nbits);
     sg_put_u64(bytes + 16, head->items);
-    sg_put_u64(bytes + 24, head->next_id);
-    sg_put_u64(bytes + 32, head->generation);
-    sg_put_u64(bytes + 40, head->txnid);
-    memcpy(bytes + 48, head->fingerprint, SG_FINGERPRINT_NBYTES);
-    memcpy(bytes + 80, head->kind, sizeof head->kind);
+    sg_put_u64(bytes + 24, head->foreign);
+    sg_put_u64(bytes + 32, head->next_id);
+    sg_put_u64(bytes + 40, head->generation);
+    sg_put_u64(bytes + 48, head->txnid);
+    memcpy(bytes + 56, head->fingerprint, SG_FINGERPRINT_NBYTES);
+    memcpy(bytes + 88, head->kind, sizeof head->kind);
     seal(bytes, SG_HEAD_NBYTES);
 }
 
@@ -40,11 +42,12 @@ const char *sg_head_parse(sg_store_head *head, const void *data, size_t nbytes)
     if (nbytes != SG_HEAD_NBYTES || !sealed(bytes, nbytes)) return "has a wrong checksum";
     *head = (sg_store_head){.nbits = sg_get_u32(bytes + 12),
                             .items = sg_get_u64(bytes + 16),
-                            .next_id = sg_get_u64(bytes + 24),
-                            .generation = sg_get_u64(bytes + 32),
-                            .txnid = sg_get_u64(bytes + 40)};
-    memcpy(head->fingerprint, bytes + 48, SG_FINGERPRINT_NBYTES);
-    memcpy(head->kind, bytes + 80, sizeof head->kind);
+                            .foreign = sg_get_u64(bytes + 24),
+                            .next_id = sg_get_u64(bytes + 32),
+                            .generation = sg_get_u64(bytes + 40),
+                            .txnid = sg_get_u64(bytes + 48)};
+    memcpy(head->fingerprint, bytes + 56, SG_FINGERPRINT_NBYTES);
+    memcpy(head->kind, bytes + 88, sizeof head->kind);
     if (!sg_bits_check((int64_t)head->nbits, NULL) || head->kind[sizeof head->kind - 1] != '\0')
         return "makes no sense";
     return NULL;
@@ -87,8 +90,9 @@ bool sg_recipe_parse(sg_kv *recipe, const char **fault, const void *data, size_t
     return true;
 }
 
-/* Item: id u64, nbytes u64, mtime i64 (ns), content 16, path and its NUL. */
-#define ITEM_HEAD (SUM_NBYTES + 8 + 8 + 8 + SG_CONTENT_NBYTES)
+/* Item: id u64, nbytes u64, mtime i64 (ns), content 16, flags u32, path and its NUL. */
+#define ITEM_HEAD    (SUM_NBYTES + 8 + 8 + 8 + SG_CONTENT_NBYTES + 4)
+#define ITEM_FOREIGN 1u
 
 size_t sg_item_nbytes(const sg_item *item)
 {
@@ -101,6 +105,7 @@ void sg_item_write(uint8_t *bytes, const sg_item *item)
     sg_put_u64(bytes + 16, item->nbytes);
     sg_put_u64(bytes + 24, (uint64_t)item->mtime_ns);
     memcpy(bytes + 32, item->content, SG_CONTENT_NBYTES);
+    sg_put_u32(bytes + 48, item->foreign ? ITEM_FOREIGN : 0);
     memcpy(bytes + ITEM_HEAD, item->path, strlen(item->path) + 1);
     seal(bytes, sg_item_nbytes(item));
 }
@@ -113,10 +118,12 @@ const char *sg_item_parse(sg_item *item, uint64_t id, const void *data, size_t n
     *item = (sg_item){.id = sg_get_u64(bytes + 8),
                       .nbytes = sg_get_u64(bytes + 16),
                       .mtime_ns = (int64_t)sg_get_u64(bytes + 24),
+                      .foreign = sg_get_u32(bytes + 48) == ITEM_FOREIGN,
                       .path = (const char *)bytes + ITEM_HEAD};
     memcpy(item->content, bytes + 32, SG_CONTENT_NBYTES);
     if (item->id != id) return "stands under another id";
-    if (memchr(item->path, '\0', nbytes - ITEM_HEAD) != item->path + (nbytes - ITEM_HEAD - 1))
+    if (sg_get_u32(bytes + 48) > ITEM_FOREIGN ||
+        memchr(item->path, '\0', nbytes - ITEM_HEAD) != item->path + (nbytes - ITEM_HEAD - 1))
         return "makes no sense";
     return NULL;
 }

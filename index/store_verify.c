@@ -9,8 +9,8 @@
 
 typedef struct check {
     sg_view *view;
-    sg_block block;        /* of the last item */
-    uint64_t codes, items; /* met so far */
+    sg_block block;                 /* of the last item */
+    uint64_t codes, items, foreign; /* met so far */
     size_t faults;
     void (*report)(void *context, const char *fault);
     void *context;
@@ -165,6 +165,7 @@ static bool check_item(void *context, const MDB_val *key, const MDB_val *value, 
         id = sg_key_id(key->mv_data);
         fault = sg_item_parse(&item, id, value->mv_data, value->mv_size);
     }
+    if (!fault) c->foreign += item.foreign;
     if (!fault && !compare_tables(&fault, c, &item, &why)) return note(c, &why, err);
     if (!fault) return true;
     sg_store_damaged(c->view->store, "item", id, fault, &why);
@@ -182,12 +183,13 @@ static bool count_entry(void *context, const MDB_val *key, const MDB_val *value,
 static bool compare_counts(check *c, uint64_t paths, uint64_t contents, sg_error *err)
 {
     sg_error why;
-    uint64_t head = c->view->head.items;
-    if (c->items == head && c->codes == head && paths == head && contents == head) return true;
+    uint64_t head = c->view->head.items, foreign = c->view->head.foreign;
+    if (c->items == head && c->codes == head && paths == head && contents == head && c->foreign == foreign)
+        return true;
     sg_fail(&why, SG_ERR_FORMAT,
             "%s: damaged: %" PRIu64 " items are recorded; there are %" PRIu64 " items, %" PRIu64
-            " codes, %" PRIu64 " paths, %" PRIu64 " contents",
-            c->view->store->dir, head, c->items, c->codes, paths, contents);
+            " codes, %" PRIu64 " paths, %" PRIu64 " contents, %" PRIu64 " of %" PRIu64 " foreign",
+            c->view->store->dir, head, c->items, c->codes, paths, contents, c->foreign, foreign);
     return note(c, &why, err);
 }
 

@@ -12,6 +12,7 @@
 typedef struct ref_item {
     uint64_t id, nbytes;
     int64_t mtime_ns;
+    bool foreign;
     char *path;
     uint8_t content[SG_CONTENT_NBYTES];
     uint8_t code[SG_BITS_MAX / 8];
@@ -89,8 +90,11 @@ static inline uint64_t ref_put(reference *ref, sg_put_kind *kind, uint64_t *othe
         ref->items = realloc(ref->items, ref->cap * sizeof *ref->items);
     }
     ref_item *fresh = &ref->items[ref->n++];
-    *fresh = (ref_item){
-        .id = ref->next_id++, .nbytes = item->nbytes, .mtime_ns = item->mtime_ns, .path = strdup(item->path)};
+    *fresh = (ref_item){.id = ref->next_id++,
+                        .foreign = item->foreign,
+                        .nbytes = item->nbytes,
+                        .mtime_ns = item->mtime_ns,
+                        .path = strdup(item->path)};
     memcpy(fresh->content, item->content, SG_CONTENT_NBYTES);
     memcpy(fresh->code, item->code, ref->nbits / 8);
     return fresh->id;
@@ -100,7 +104,8 @@ static inline uint64_t ref_put(reference *ref, sg_put_kind *kind, uint64_t *othe
 static inline sg_item make_item(const char *path, uint64_t content, uint64_t nbytes, int64_t mtime_ns,
                                 uint8_t *code, size_t nbits)
 {
-    sg_item item = {.path = path, .nbytes = nbytes, .mtime_ns = mtime_ns, .code = code};
+    bool foreign = content % 7 == 0;
+    sg_item item = {.path = path, .nbytes = nbytes, .mtime_ns = mtime_ns, .foreign = foreign, .code = code};
     sg_blake2b_of(item.content, sizeof item.content, &content, sizeof content);
     sg_rng rng = sg_rng_at(content, SG_RNG_TEST, 0, 0);
     for (size_t i = 0; i < nbits / 8; i++) code[i] = (uint8_t)sg_rng_u32(&rng);
@@ -130,7 +135,8 @@ static inline bool compare_next(void *context, const sg_item *item, sg_error *er
     comparison *c = context;
     const ref_item *want = &c->ref->items[c->n];
     c->equal = c->n < c->ref->n && item->id == want->id && item->nbytes == want->nbytes &&
-               item->mtime_ns == want->mtime_ns && strcmp(item->path, want->path) == 0 &&
+               item->mtime_ns == want->mtime_ns && item->foreign == want->foreign &&
+               strcmp(item->path, want->path) == 0 &&
                memcmp(item->content, want->content, SG_CONTENT_NBYTES) == 0 &&
                memcmp(item->code, want->code, c->ref->nbits / 8) == 0;
     c->n++;
@@ -181,6 +187,9 @@ static inline void assert_equals(sg_store *store, reference *ref)
     assert_true(sg_store_info_get(&info, store, &err));
     assert_int_equal(info.items, ref->n);
     assert_int_equal(info.next_id, ref->next_id);
+    uint64_t foreign = 0;
+    for (size_t i = 0; i < ref->n; i++) foreign += ref->items[i].foreign;
+    assert_int_equal(info.foreign, foreign);
     assert_int_equal(info.nbits, ref->nbits);
     sg_store_info_clear(&info);
     if (!equal_items(store, ref, &err)) fail_msg("items differ: %s", err.message);

@@ -149,7 +149,7 @@ static void test_contradictions(void **state)
         const char *word; /* in the report */
     } cases[] = {{lose_path,
                   "item 7 is not found by its path\nidx: damaged: 39 items are recorded; there are "
-                  "39 items, 39 codes, 38 paths, 39 contents"},
+                  "39 items, 39 codes, 38 paths, 39 contents, 6 of 6 foreign"},
                  {lose_content, "item 7 is not found by its content"},
                  {lose_item, "there are 38 items"},
                  {lose_code, "item 7 has no code"},

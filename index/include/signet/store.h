@@ -14,6 +14,7 @@ typedef struct sg_store sg_store;
 typedef struct sg_store_info {
     size_t nbits;
     uint64_t items;       /* live */
+    uint64_t foreign;     /* of the items, those so marked */
     uint64_t next_id;     /* ids are ascending from 1 and never reused */
     uint64_t generation;  /* raised by each write transaction */
     char fingerprint[65]; /* of the encoder's model, hex */
@@ -29,6 +30,7 @@ typedef struct sg_item {
     uint8_t content[SG_CONTENT_NBYTES]; /* BLAKE2b-128 of the file's bytes */
     uint64_t nbytes;
     int64_t mtime_ns;
+    bool foreign;        /* its code was made with other instructions or numerics than the recipe says */
     const uint8_t *code; /* nbits / 8 */
 } sg_item;
 
