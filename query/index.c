@@ -1,0 +1,115 @@
+/* An index folder with its encoder: the store, the model that stands in the folder, and whether this process makes the
+ * codes that the index holds. */
+#include "index_impl.h"
+
+#include <signet/file.h>
+#include <signet/mem.h>
+#include <signet/search.h>
+#include <string.h>
+
+#define WRITER_WAIT_MS 10000
+#define BATCH_ADDING   64 /* images a pass of the network */
+#define BATCH_ASKING   1  /* a pass costs as much as a full batch */
+
+static bool copy_model(void *context, const char *folder, sg_error *err)
+{
+    char *path;
+    if (!sg_path_join(&path, folder, SG_INDEX_ENCODER, err)) return false;
+    bool ok = sg_file_copy(context, path, err);
+    sg_free(path);
+    return ok;
+}
+
+bool sg_index_create(const char *dir, const char *model_path, const char *kind, sg_error *err)
+{
+    sg_model *model = NULL;
+    sg_kv recipe = SG_KV_INIT;
+    bool ok = false;
+    if (!sg_search_kind_check(kind, err) || !sg_model_load(&model, model_path, err)) goto done;
+    const sg_net_spec *spec = sg_model_spec(model);
+    if (spec->head != SG_HEAD_HASH) {
+        sg_fail(err, SG_ERR_MISMATCH, "%s: is a classifier; an index is made from a hash", model_path);
+        goto done;
+    }
+    ok = sg_recipe_now(&recipe, model, err) &&
+         sg_store_create(dir, (size_t)spec->outputs, model->fingerprint, &recipe, kind, copy_model,
+                         (void *)model_path, err);
+done:
+    sg_kv_clear(&recipe);
+    sg_model_free(model);
+    return ok;
+}
+
+static bool check_model(const sg_index *index, const char *path, sg_error *err)
+{
+    const sg_net_spec *spec = sg_model_spec(index->model);
+    if (strcmp(index->model->fingerprint, index->info.fingerprint) != 0)
+        return sg_fail(err, SG_ERR_MISMATCH,
+                       "%s: is another model (%.8s) than the index was made with (%.8s)", path,
+                       index->model->fingerprint, index->info.fingerprint);
+    if (spec->head != SG_HEAD_HASH || (size_t)spec->outputs != index->info.nbits)
+        return sg_fail(err, SG_ERR_MISMATCH, "%s: does not make the index's %zu-bit codes", path,
+                       index->info.nbits);
+    return true;
+}
+
+static bool open_encoder(sg_index *index, const char *dir, bool writable, sg_error *err)
+{
+    char *path;
+    sg_kv now = SG_KV_INIT;
+    if (!sg_path_join(&path, dir, SG_INDEX_ENCODER, err)) return false;
+    bool ok = sg_model_load(&index->model, path, err) && check_model(index, path, err) &&
+              sg_recipe_now(&now, index->model, err);
+    if (ok) {
+        index->verdict = sg_recipe_compare(&index->info.recipe, &now, index->differs, sizeof index->differs);
+        ok = sg_encoder_new(&index->encoder, index->model, writable ? BATCH_ADDING : BATCH_ASKING, err);
+    }
+    sg_kv_clear(&now);
+    sg_free(path);
+    return ok;
+}
+
+bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool writable, sg_error *err)
+{
+    *result = NULL;
+    sg_index *index = sg_calloc(1, sizeof *index);
+    if (!index) return sg_fail_memory(err, "index");
+    if (sg_store_open(&index->store, dir, writable, WRITER_WAIT_MS, err) &&
+        sg_store_info_get(&index->info, index->store, err) &&
+        (need == SG_INDEX_STORE || open_encoder(index, dir, writable, err))) {
+        *result = index;
+        return true;
+    }
+    sg_index_close(index);
+    return false;
+}
+
+void sg_index_close(sg_index *index)
+{
+    if (!index) return;
+    sg_encoder_free(index->encoder);
+    sg_model_free(index->model);
+    sg_store_info_clear(&index->info);
+    sg_store_close(index->store);
+    sg_free(index);
+}
+
+sg_store *sg_index_store(sg_index *index)
+{
+    return index->store;
+}
+
+const sg_store_info *sg_index_info(const sg_index *index)
+{
+    return &index->info;
+}
+
+sg_encoder *sg_index_encoder(sg_index *index)
+{
+    return index->encoder;
+}
+
+const char *sg_index_recipe_difference(const sg_index *index)
+{
+    return index->differs;
+}

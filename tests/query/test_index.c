@@ -1,0 +1,167 @@
+#include "album.h"
+
+#include <signet/recipe.h>
+
+static void assert_create_fails(const char *model, const char *kind, sg_code code, const char *word)
+{
+    sg_error err = {0};
+    assert_false(sg_index_create("none", model, kind, &err));
+    assert_int_equal(err.code, code);
+    if (!strstr(err.message, word)) fail_msg("'%s' lacks '%s'", err.message, word);
+    assert_false(sg_path_exists("none"));
+}
+
+static void test_create(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    char **names;
+    size_t n;
+    make_index();
+    make_model("classifier.safetensors", SG_HEAD_CLASSIFIER, 10, 1);
+    scratch_put("text.safetensors", "text", 4);
+    assert_create_fails("absent.safetensors", "flat", SG_ERR_IO, "absent.safetensors");
+    assert_create_fails("text.safetensors", "flat", SG_ERR_FORMAT, "text.safetensors");
+    assert_create_fails("classifier.safetensors", "flat", SG_ERR_MISMATCH, "is a classifier");
+    assert_create_fails("model.safetensors", "tree", SG_ERR_USAGE, "no kind of index 'tree'");
+    assert_false(sg_index_create("idx", "model.safetensors", "flat", &err)); /* it is there */
+    assert_int_equal(err.code, SG_ERR_IO);
+    assert_true(sg_dir_list(&names, &n, "idx", &err));
+    assert_int_equal(n, 3);
+    assert_string_equal(names[0], "data.mdb");
+    assert_string_equal(names[1], SG_INDEX_ENCODER);
+    assert_string_equal(names[2], "lock.mdb");
+    sg_names_free(names, n);
+    assert_true(sg_dir_list(&names, &n, ".", &err)); /* nothing is left of the failures */
+    assert_int_equal(n, 4);
+    sg_names_free(names, n);
+}
+
+static void test_open(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_model *model;
+    sg_index *index;
+    make_index();
+    assert_true(sg_model_load(&model, "model.safetensors", &err));
+    for (int writable = 0; writable < 2; writable++) {
+        index = open_index(writable);
+        const sg_store_info *info = sg_index_info(index);
+        assert_string_equal(info->fingerprint, model->fingerprint);
+        assert_int_equal(info->nbits, BITS);
+        assert_string_equal(info->kind, "flat");
+        assert_non_null(sg_index_encoder(index));
+        assert_string_equal(sg_index_recipe_difference(index), "");
+        sg_kv now = SG_KV_INIT;
+        assert_true(sg_recipe_now(&now, model, &err));
+        assert_int_equal(info->recipe.n, now.n);
+        for (size_t i = 0; i < now.n; i++)
+            assert_string_equal(sg_kv_get(&info->recipe, now.pairs[i].key), now.pairs[i].value);
+        sg_kv_clear(&now);
+        sg_index_close(index);
+    }
+    sg_model_free(model);
+}
+
+static void assert_open_fails(sg_code code, const char *word)
+{
+    sg_error err = {0};
+    sg_index *index;
+    for (int writable = 0; writable < 2; writable++) {
+        assert_false(sg_index_open(&index, "idx", SG_INDEX_ENCODE, writable, &err));
+        assert_null(index);
+        assert_int_equal(err.code, code);
+        if (!strstr(err.message, word)) fail_msg("'%s' lacks '%s'", err.message, word);
+    }
+    /* What needs no network goes on. */
+    assert_true(sg_index_open(&index, "idx", SG_INDEX_STORE, true, &err));
+    assert_null(sg_index_encoder(index));
+    sg_index_close(index);
+}
+
+static void test_other_encoder(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    make_index();
+    make_model("idx/" SG_INDEX_ENCODER, SG_HEAD_HASH, BITS, 2);
+    assert_open_fails(SG_ERR_MISMATCH, "is another model");
+    make_model("idx/" SG_INDEX_ENCODER, SG_HEAD_HASH, 2 * BITS, 1);
+    assert_open_fails(SG_ERR_MISMATCH, "is another model");
+    scratch_put("idx/" SG_INDEX_ENCODER, "text", 4);
+    assert_open_fails(SG_ERR_FORMAT, SG_INDEX_ENCODER);
+    assert_int_equal(unlink("idx/" SG_INDEX_ENCODER), 0);
+    assert_open_fails(SG_ERR_IO, SG_INDEX_ENCODER);
+    assert_true(sg_file_copy("model.safetensors", "idx/" SG_INDEX_ENCODER, &err));
+    sg_index_close(open_index(true));
+}
+
+/* An index whose recorded recipe says `value` for `key`. */
+static void make_index_of(const char *key, const char *value, size_t nbits)
+{
+    sg_error err = {0};
+    sg_model *model;
+    sg_kv recipe = SG_KV_INIT;
+    make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
+    assert_true(sg_model_load(&model, "model.safetensors", &err));
+    assert_true(sg_recipe_now(&recipe, model, &err));
+    assert_true(sg_kv_set(&recipe, key, value, &err));
+    assert_true(sg_store_create("idx", nbits, model->fingerprint, &recipe, "flat", NULL, NULL, &err));
+    assert_true(sg_file_copy("model.safetensors", "idx/" SG_INDEX_ENCODER, &err));
+    sg_kv_clear(&recipe);
+    sg_model_free(model);
+}
+
+static void test_other_bits(void **state)
+{
+    (void)state;
+    make_index_of("numerics", "1", 2 * BITS);
+    assert_open_fails(SG_ERR_MISMATCH, "does not make the index's 64-bit codes");
+}
+
+/* Other instructions: allowed, said, and counted. */
+static void test_other_instructions(void **state)
+{
+    (void)state;
+    make_index_of("instructions", "abacus", BITS);
+    sg_index *index = open_index(true);
+    assert_non_null(strstr(sg_index_recipe_difference(index), "abacus"));
+    sg_index_close(index);
+    put_picture("a.png", 1);
+    assert_counts(add_path("a.png", NULL), 1, 0, 0, 0, 0, 0);
+    index = open_index(false);
+    assert_int_equal(sg_index_info(index)->foreign, 1);
+    sg_index_close(index);
+}
+
+/* Another crop: the codes would be others. */
+static void test_other_recipe(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_ingest_counts counts;
+    const sg_ingest_options options = {0};
+    const char *path = "a.png";
+    make_index_of("crop", "7x7", BITS);
+    put_picture("a.png", 1);
+    sg_index *index = open_index(true);
+    assert_non_null(strstr(sg_index_recipe_difference(index), "7x7"));
+    assert_false(sg_ingest_paths(&counts, index, &path, 1, &options, &err));
+    assert_int_equal(err.code, SG_ERR_MISMATCH);
+    assert_non_null(strstr(err.message, "7x7"));
+    sg_index_close(index);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scratch_test(test_create),
+        scratch_test(test_open),
+        scratch_test(test_other_encoder),
+        scratch_test(test_other_bits),
+        scratch_test(test_other_instructions),
+        scratch_test(test_other_recipe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+#include "album.h"
+
+#include <signet/buf.h>
+
+static sg_answer ask(sg_searcher *searcher, const char *path, size_t k)
+{
+    sg_error err = {0};
+    sg_answer answer;
+    if (!sg_searcher_image(&answer, searcher, path, k, -1, &err)) fail_msg("%s", err.message);
+    return answer;
+}
+
+static size_t count(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (; (text = strstr(text, word)); text += strlen(word)) n++;
+    return n;
+}
+
+/* Every tag that is opened is closed, in order. Void elements and the doctype apart. */
+static void assert_nested(const char *html)
+{
+    char stack[64][16];
+    size_t depth = 0;
+    for (const char *at = html; (at = strchr(at, '<')); at++) {
+        char name[16];
+        bool closing = at[1] == '/';
+        if (sscanf(at + 1 + closing, "%15[a-z0-9]", name) != 1) continue;
+        if (strcmp(name, "img") == 0 || strcmp(name, "meta") == 0) continue;
+        if (closing) {
+            assert_true(depth > 0);
+            assert_string_equal(stack[--depth], name);
+        } else {
+            assert_true(depth < 64);
+            strcpy(stack[depth++], name);
+        }
+    }
+    assert_int_equal(depth, 0);
+}
+
+static char *read_sheet(void)
+{
+    sg_error err = {0};
+    char *html;
+    size_t n;
+    assert_true(sg_file_read(&html, &n, "sheet.html", 1 << 24, &err));
+    assert_int_equal(strlen(html), n);
+    return html;
+}
+
+/* The first picture in the page, decoded again. */
+static sg_image first_picture(const char *html)
+{
+    static const char mark[] = "data:image/jpeg;base64,";
+    sg_error err = {0};
+    sg_image image;
+    const char *at = strstr(html, mark) + strlen(mark), *end = strchr(at, '"');
+    FILE *out = fopen("thumb.base64", "w");
+    fwrite(at, 1, (size_t)(end - at), out);
+    fclose(out);
+    assert_int_equal(system("base64 -d thumb.base64 > thumb.jpg"), 0);
+    if (!sg_image_load(&image, "thumb.jpg", NULL, &err)) fail_msg("%s", err.message);
+    return image;
+}
+
+static void test_sheet(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_searcher *searcher;
+    make_index();
+    make_folder("odd");
+    assert_int_equal(chdir("odd"), 0);
+    static const char *const names[] = {"<script>alert(1)<!--.png", "\"quoted\"'.png", "\xff.png",
+                                        "plain.png"};
+    for (size_t i = 0; i < 4; i++) put_picture(names[i], i);
+    assert_int_equal(chdir(".."), 0);
+    sg_image large = draw_picture(9, 1000, 500, 3);
+    put_image("large.jpg", &large, true);
+    sg_image_clear(&large);
+    add_path("odd", NULL);
+    assert_int_equal(unlink("odd/plain.png"), 0); /* gone since */
+    sg_index *index = open_index(false);
+    assert_true(sg_searcher_new(&searcher, index, &err));
+    sg_answer answers[] = {ask(searcher, "large.jpg", 10), ask(searcher, "odd/\xff.png", 2)};
+    if (!sg_answers_html("sheet.html", answers, 2, index, &err)) fail_msg("%s", err.message);
+    char *html = read_sheet();
+    assert_nested(html);
+    assert_true(sg_utf8_valid(html, strlen(html)));
+    size_t missing = count(html, "no picture here any more</span>");
+    assert_in_range(missing, 1, 2); /* once in the first answer, perhaps in the second */
+    assert_int_equal(count(html, "<img"), 2 + 4 + 2 - missing);
+    assert_int_equal(count(html, "<section>"), 2);
+    assert_null(strstr(html, "<script"));
+    assert_null(strstr(html, "http"));
+    assert_non_null(strstr(html, "&lt;script&gt;alert(1)&lt;!--.png"));
+    assert_non_null(strstr(html, "&quot;quoted&quot;&#39;.png"));
+    assert_non_null(strstr(html, "\xef\xbf\xbd.png"));
+    assert_null(strstr(html, "does not make exactly")); /* no warning */
+    sg_image thumb = first_picture(html);
+    assert_true(thumb.width == 320 && thumb.height == 160 && thumb.channels == 3);
+    sg_image_clear(&thumb);
+    sg_free(html);
+    for (int i = 0; i < 2; i++) sg_answer_clear(&answers[i]);
+    assert_false(sg_answers_html("absent/sheet.html", NULL, 0, index, &err));
+    assert_int_equal(err.code, SG_ERR_IO);
+    assert_true(sg_answers_html("sheet.html", NULL, 0, index, &err));
+    sg_searcher_free(searcher);
+    sg_index_close(index);
+}
+
+static void test_without_memory(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_searcher *searcher;
+    make_index();
+    put_picture("a.png", 1);
+    add_path("a.png", NULL);
+    sg_index *index = open_index(false);
+    assert_true(sg_searcher_new(&searcher, index, &err));
+    sg_answer answer = ask(searcher, "a.png", 1);
+    /* A picture that could not be shown is a missing picture: the page's own memory is what must be said. */
+    bool ok = false;
+    for (uint64_t nth = 1; !ok; nth++) {
+        sg_mem_fail_at(nth);
+        ok = sg_answers_html("sheet.html", &answer, 1, index, &err);
+        sg_mem_fail_at(0);
+        if (!ok) assert_int_equal(err.code, SG_ERR_MEMORY);
+        if (ok) {
+            char *html = read_sheet();
+            assert_nested(html);
+            ok = count(html, "<img") == 2;
+            sg_free(html);
+        }
+    }
+    sg_answer_clear(&answer);
+    sg_searcher_free(searcher);
+    sg_index_close(index);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scratch_test(test_sheet),
+        scratch_test(test_without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
