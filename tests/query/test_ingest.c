@@ -339,7 +339,7 @@ static void test_full_disk(void **state)
 static bool whole_life(sg_error *err)
 {
     sg_ingest_counts counts;
-    const char *path = "a.png";
+    const char *path = "a.jpg";
     const sg_ingest_options options = {.threads = 1};
     sg_index *index = NULL;
     bool ok = sg_index_open(&index, "idx", SG_INDEX_ENCODE, true, err) &&
@@ -353,9 +353,9 @@ static void test_without_memory(void **state)
 {
     (void)state;
     make_index();
-    put_picture("a.png", 1);
+    put_picture("a.jpg", 1);
     assert_survives_allocation_failures(whole_life(&err));
-    assert_listing(true, "1 a.png\n");
+    assert_listing(true, "1 a.jpg\n");
 }
 
 int main(void)

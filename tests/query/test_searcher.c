@@ -170,7 +170,7 @@ static bool whole_life(sg_error *err)
     sg_answer answer = {0};
     bool ok = sg_index_open(&index, "idx", SG_INDEX_ENCODE, false, err) &&
               sg_searcher_new(&searcher, index, err) &&
-              sg_searcher_image(&answer, searcher, "many/001.png", 3, -1, err);
+              sg_searcher_image(&answer, searcher, "query.jpg", 3, -1, err);
     if (!ok) assert_true(!answer.query && !answer.code && !answer.paths);
     sg_answer_clear(&answer);
     sg_searcher_free(searcher);
@@ -182,6 +182,7 @@ static void test_without_memory(void **state)
 {
     (void)state;
     make_many(5);
+    put_picture("query.jpg", 7);
     assert_survives_allocation_failures(whole_life(&err));
 }
 
