@@ -1,6 +1,6 @@
 #include <signet/metrics.h>
 
-#include "relevance_impl.h"
+#include "metric_relevance_impl.h"
 
 #include <math.h>
 #include <omp.h>

@@ -1,6 +1,6 @@
 /* Which items of a database share a label with a query: one byte an item, fast. */
-#ifndef SIGNET_RELEVANCE_IMPL_H
-#define SIGNET_RELEVANCE_IMPL_H
+#ifndef SIGNET_METRIC_RELEVANCE_IMPL_H
+#define SIGNET_METRIC_RELEVANCE_IMPL_H
 
 #include <signet/labels.h>
 

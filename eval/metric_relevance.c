@@ -1,4 +1,4 @@
-#include "relevance_impl.h"
+#include "metric_relevance_impl.h"
 
 #include <signet/mem.h>
 #include <string.h>
