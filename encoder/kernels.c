@@ -100,38 +100,43 @@ CLONES void sg_run_combine(float *dx, const float *d, const float *x, const floa
     for (size_t j = 0; i + j < n; j++) dx[i + j] = d[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
 }
 
-CLONES void sg_thin_spread(float *restrict out, const float *restrict v, const float *restrict w,
-                           size_t lanes, size_t n, size_t pixels)
+/* Eight floats at any address. */
+typedef float float8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+static inline const float8 *at8(const float *p)
+{
+    return (const float8 *)p;
+}
+
+CLONES void sg_thin_spread(float *out, const float *v, const float *w, size_t lanes, size_t n, size_t pixels)
 {
     for (size_t p = 0; p < pixels; p++)
         for (size_t j = 0; j < n; j += SG_TAPS) {
-            float acc[SG_TAPS];
-            for (size_t i = 0; i < SG_TAPS; i++) acc[i] = out[p * n + j + i];
-            for (size_t l = 0; l < lanes; l++)
-                for (size_t i = 0; i < SG_TAPS; i++) acc[i] += v[p * lanes + l] * w[l * n + j + i];
-            for (size_t i = 0; i < SG_TAPS; i++) out[p * n + j + i] = acc[i];
+            float8 acc = *at8(out + p * n + j);
+            for (size_t l = 0; l < lanes; l++) acc += v[p * lanes + l] * *at8(w + l * n + j);
+            *(float8 *)(out + p * n + j) = acc;
         }
 }
 
-static inline __attribute__((always_inline)) void outer(float *restrict acc, const float *restrict x,
-                                                        const size_t *restrict at, size_t stride,
-                                                        const float *restrict v, size_t lanes, size_t taps,
-                                                        size_t pixels)
+/* Four taps at a time, so that no sum waits for the one before. */
+static inline __attribute__((always_inline)) void outer(float *acc, const float *x, const size_t *at,
+                                                        size_t stride, const float *v, size_t lanes,
+                                                        size_t taps, size_t pixels)
 {
-    for (size_t j = 0; j < taps; j++) {
-        float sum[16];
-        for (size_t l = 0; l < lanes; l++) sum[l] = acc[j * lanes + l];
-        for (size_t p = 0; p < pixels; p++)
-            for (size_t l = 0; l < lanes; l++) sum[l] += x[at[j] + p * stride] * v[p * lanes + l];
-        for (size_t l = 0; l < lanes; l++) acc[j * lanes + l] = sum[l];
+    float8 sum[4] = {{0}};
+    for (size_t p = 0; p < pixels; p++) {
+        const float8 delta = *at8(v + p * lanes);
+        for (size_t j = 0; j < taps; j++) sum[j] += x[at[j] + p * stride] * delta;
     }
+    for (size_t j = 0; j < taps; j++) *(float8 *)(acc + j * lanes) += sum[j];
 }
 
 CLONES void sg_thin_outer(float *acc, const float *x, const size_t *at, size_t stride, const float *v,
                           size_t lanes, size_t taps, size_t pixels)
 {
-    if (lanes == 16)
-        outer(acc, x, at, stride, v, 16, taps, pixels);
-    else
-        outer(acc, x, at, stride, v, 8, taps, pixels);
+    for (size_t l = 0; l < lanes; l += 8) {
+        size_t j = 0;
+        for (; j + 4 <= taps; j += 4) outer(acc + j * lanes + l, x, at + j, stride, v + l, lanes, 4, pixels);
+        for (; j < taps; j++) outer(acc + j * lanes + l, x, at + j, stride, v + l, lanes, 1, pixels);
+    }
 }

@@ -26,7 +26,7 @@ void sg_run_combine(float *dx, const float *d, const float *x, const float *mean
  * taps of the window are padded to a multiple of SG_TAPS.
  * spread: out (pixels, n) += v (pixels, lanes) w (lanes, n).
  * outer: acc (n, lanes) += sum over pixels p of x[at[j] + p * stride] v[p, lane], for the first `taps` of n. */
-#define SG_TAPS 16
+#define SG_TAPS 8
 void sg_thin_spread(float *out, const float *v, const float *w, size_t lanes, size_t n, size_t pixels);
 void sg_thin_outer(float *acc, const float *x, const size_t *at, size_t stride, const float *v, size_t lanes,
                    size_t taps, size_t pixels);

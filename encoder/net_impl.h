@@ -84,6 +84,7 @@ struct sg_op {
     bool (*prepare_backward)(sg_step *step, sg_error *err);
     void (*load)(sg_step *step, const sg_load *load); /* NULL: nothing to load */
     void (*forward)(sg_step *step);
+    bool gathers; /* backward itself calls sg_step_gather, in pieces that stay in the cache */
     void (*backward)(sg_step *step);
 };
 

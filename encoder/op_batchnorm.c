@@ -182,13 +182,15 @@ static void sum_moments(const sg_step *step, double *sums, size_t first, size_t 
     const size_t plane = v->pixels * v->lanes, channels = v->blocks * v->lanes;
     const float *x = sg_data(step->src[0]->data);
     memset(sums, 0, 2 * channels * sizeof *sums);
-    for (size_t n = first; n < first + count; n++)
-        for (size_t b = 0; b < v->blocks; b++) {
-            float s[SG_RUN] = {0}, q[SG_RUN] = {0}, pivot[SG_RUN];
-            repeat(pivot, x + b * plane, v->lanes);
+    for (size_t b = 0; b < v->blocks; b++) {
+        float pivot[SG_RUN];
+        repeat(pivot, x + b * plane, v->lanes);
+        for (size_t n = first; n < first + count; n++) {
+            float s[SG_RUN] = {0}, q[SG_RUN] = {0};
             sg_run_moments(s, q, x + (n * v->blocks + b) * plane, pivot, plane);
             add_sums(sums + b * v->lanes, sums + channels + b * v->lanes, s, q, v->lanes);
         }
+    }
 }
 
 /* Mean and variance from all threads' sums; running statistics move, the variance unbiased, as PyTorch's do. */
@@ -223,17 +225,19 @@ static void normalize(const sg_step *step, size_t first, size_t count)
     const bn_state *s = step->state;
     const sg_view *v = &step->dst->view;
     const size_t plane = v->pixels * v->lanes;
-    for (size_t n = first + count; n-- > first;)
-        for (size_t b = 0; b < v->blocks; b++) {
-            const size_t at = (n * v->blocks + b) * plane, channel = b * v->lanes;
-            float mean[SG_RUN], scale[SG_RUN], shift[SG_RUN];
-            repeat(mean, sg_data(s->mean) + channel, v->lanes);
-            repeat(scale, sg_data(s->inverse) + channel, v->lanes);
-            repeat(shift, sg_data(s->beta) + channel, v->lanes);
-            for (size_t j = 0; j < SG_RUN; j++) scale[j] *= sg_data(s->gamma)[channel + j % v->lanes];
+    for (size_t b = 0; b < v->blocks; b++) {
+        const size_t channel = b * v->lanes;
+        float mean[SG_RUN], scale[SG_RUN], shift[SG_RUN];
+        repeat(mean, sg_data(s->mean) + channel, v->lanes);
+        repeat(scale, sg_data(s->inverse) + channel, v->lanes);
+        repeat(shift, sg_data(s->beta) + channel, v->lanes);
+        for (size_t j = 0; j < SG_RUN; j++) scale[j] *= sg_data(s->gamma)[channel + j % v->lanes];
+        for (size_t n = first + count; n-- > first;) {
+            const size_t at = (n * v->blocks + b) * plane;
             sg_run_affine(sg_data(step->dst->data) + at, sg_data(step->src[0]->data) + at, mean, scale, shift,
                           step->other ? sg_data(step->other->data) + at : NULL, step->relu, plane);
         }
+    }
 }
 
 static void forward(sg_step *step)
@@ -261,15 +265,18 @@ static void sum_products(const sg_step *step, double *sums, size_t first, size_t
     const sg_view *v = &step->dst->view;
     const size_t plane = v->pixels * v->lanes, channels = v->blocks * v->lanes;
     memset(sums, 0, 2 * channels * sizeof *sums);
-    for (size_t n = first; n < first + count; n++)
-        for (size_t b = 0; b < v->blocks; b++) {
+    for (size_t b = 0; b < v->blocks; b++) {
+        float mean[SG_RUN];
+        repeat(mean, sg_data(s->mean) + b * v->lanes, v->lanes);
+        for (size_t n = first; n < first + count; n++) {
             const size_t at = (n * v->blocks + b) * plane;
-            float sum[SG_RUN] = {0}, product[SG_RUN] = {0}, mean[SG_RUN];
-            repeat(mean, sg_data(s->mean) + b * v->lanes, v->lanes);
+            float sum[SG_RUN] = {0}, product[SG_RUN] = {0};
+            sg_step_gather(step, at, plane);
             sg_run_products(sum, product, sg_data(step->gradient) + at, sg_data(step->src[0]->data) + at,
                             mean, plane);
             add_sums(sums + b * v->lanes, sums + channels + b * v->lanes, sum, product, v->lanes);
         }
+    }
 }
 
 /* Adds up the threads' sums into the first's; gradients of gamma and beta. */
@@ -296,23 +303,23 @@ static void send_down(const sg_step *step, size_t first, size_t count)
     const sg_view *v = &step->dst->view;
     const size_t plane = v->pixels * v->lanes, channels = v->blocks * v->lanes;
     const double m = (double)(v->n * v->pixels), *sums = s->back_sums->data;
-    for (size_t n = first + count; n-- > first;)
-        for (size_t b = 0; b < v->blocks; b++) {
+    for (size_t b = 0; b < v->blocks; b++) {
+        float mean[SG_RUN], scale[SG_RUN], slope[SG_RUN], shift[SG_RUN];
+        for (size_t j = 0; j < SG_RUN; j++) {
+            const size_t c = b * v->lanes + j % v->lanes;
+            const double inverse = (double)sg_data(s->inverse)[c],
+                         factor = (double)sg_data(s->gamma)[c] * inverse;
+            mean[j] = sg_data(s->mean)[c];
+            scale[j] = (float)factor;
+            slope[j] = s->batch_stats ? (float)(-factor * inverse * inverse * sums[channels + c] / m) : 0;
+            shift[j] = s->batch_stats ? (float)(-factor * sums[c] / m) : 0;
+        }
+        for (size_t n = first + count; n-- > first;) {
             const size_t at = (n * v->blocks + b) * plane;
-            float mean[SG_RUN], scale[SG_RUN], slope[SG_RUN], shift[SG_RUN];
-            for (size_t j = 0; j < SG_RUN; j++) {
-                const size_t c = b * v->lanes + j % v->lanes;
-                const double inverse = (double)sg_data(s->inverse)[c];
-                mean[j] = sg_data(s->mean)[c];
-                scale[j] = (float)((double)sg_data(s->gamma)[c] * inverse);
-                slope[j] = s->batch_stats
-                               ? (float)(-(double)scale[j] * inverse * inverse * sums[channels + c] / m)
-                               : 0;
-                shift[j] = s->batch_stats ? (float)(-(double)scale[j] * sums[c] / m) : 0;
-            }
             sg_run_combine(sg_data(s->diff_src) + at, sg_data(step->gradient) + at,
                            sg_data(step->src[0]->data) + at, mean, scale, slope, shift, plane);
         }
+    }
 }
 
 static void backward(sg_step *step)
@@ -344,5 +351,6 @@ const sg_op sg_op_batchnorm = {
     .prepare_backward = prepare_backward,
     .load = load,
     .forward = forward,
+    .gathers = true,
     .backward = backward,
 };

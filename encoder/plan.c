@@ -123,7 +123,6 @@ bool sg_plan_new(sg_plan **out, const sg_net *net, const sg_plan_options *option
     if (!plan) return sg_fail_memory(err, "plan");
     *plan = (sg_plan){.net = net, .options = *options, .threads = sg_threads()};
     if (options->purpose == SG_ATTACK) plan->options.input_gradient = true;
-    sg_denormals_flush_all();
     if (!prepare(plan, err)) {
         sg_plan_free(plan);
         return false;

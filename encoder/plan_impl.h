@@ -45,7 +45,7 @@ struct sg_step {
     sg_value *other; /* added to the result */
     bool relu;
     sg_value *src[SG_NODE_SRCS], *dst;
-    /* of dst: its parts added up and masked by relu before op->backward runs */
+    /* of dst: its parts added up and masked by relu, before op->backward runs or (op->gathers) by it */
     sg_buffer *gradient;
     void *state; /* the op's own, state_size bytes, zero at first */
 };
@@ -91,6 +91,10 @@ bool sg_plan_place(sg_plan *plan, sg_error *err); /* makes the arena */
 /* Takes add (when its other operand is there already) or relu into the step. */
 bool sg_step_absorb(sg_step *step, const sg_node *next);
 const sg_tensor *sg_step_tensor(const sg_step *step, const sg_node *node, size_t i);
+
+/* plan_run.c */
+/* Adds up the parts of the gradient of a step's dst, masked where relu cut it off: n floats from first on. */
+void sg_step_gather(const sg_step *step, size_t first, size_t n);
 
 /* onednn.c */
 bool sg_dnnl_new(sg_dnnl **dnnl, sg_error *err);

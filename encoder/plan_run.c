@@ -5,11 +5,13 @@
 #include <signet/cpu.h>
 #include <string.h>
 
-/* A plan runs on the threads it was made for. Gives those that were set. */
+/* A plan runs on the threads it was made for; whichever those are, they flush denormals. Gives the number that was
+ * set. */
 static int enter(const sg_plan *plan)
 {
     int threads = sg_threads();
     if (threads != plan->threads) sg_threads_set(plan->threads);
+    sg_denormals_flush_all();
     return threads;
 }
 
@@ -49,22 +51,25 @@ void sg_plan_train_forward(sg_plan *plan, sg_params *params, const float *x, flo
     forward(plan, params, x, z);
 }
 
-/* Adds up the parts of the gradient of a step's dst, masked where relu cut it off. */
-static void gather(const sg_step *step)
+void sg_step_gather(const sg_step *step, size_t first, size_t n)
 {
     const sg_value *dst = step->dst;
-    const size_t size = sg_view_size(&dst->view);
-    if (dst->ngrads == 1 && !step->relu) return;
+    float *d = sg_data(step->gradient) + first;
+    const float *sum = sg_data(dst->grads[0]) + first;
+    const float *mask = step->relu ? sg_data(dst->data) + first : NULL;
+    for (int i = 1; i < dst->ngrads; i++, sum = d)
+        sg_run_gather(d, sum, sg_data(dst->grads[i]) + first, i + 1 == dst->ngrads ? mask : NULL, n);
+    if (dst->ngrads == 1 && mask) sg_run_gather(d, sum, NULL, mask, n);
+}
+
+static void gather(const sg_step *step)
+{
+    if (step->dst->ngrads == 1 && !step->relu) return;
 #pragma omp parallel
     {
         size_t first, n;
-        sg_share(&first, &n, size, SG_RUN);
-        float *d = sg_data(step->gradient) + first;
-        const float *sum = sg_data(dst->grads[0]) + first;
-        const float *mask = step->relu ? sg_data(dst->data) + first : NULL;
-        for (int i = 1; i < dst->ngrads; i++, sum = d)
-            sg_run_gather(d, sum, sg_data(dst->grads[i]) + first, i + 1 == dst->ngrads ? mask : NULL, n);
-        if (dst->ngrads == 1) sg_run_gather(d, sum, NULL, mask, n);
+        sg_share(&first, &n, sg_view_size(&step->dst->view), SG_RUN);
+        sg_step_gather(step, first, n);
     }
 }
 
@@ -81,7 +86,7 @@ void sg_plan_backward(sg_plan *plan, const float *dz, float *grads, float *dx)
     for (size_t i = plan->nsteps; i-- > 0;) {
         sg_step *step = &plan->steps[i];
         if (!step->dst->wants_grad) continue;
-        gather(step);
+        if (!step->node->op->gathers) gather(step);
         if (step->node->op->backward) step->node->op->backward(step);
     }
     leave(plan, threads);

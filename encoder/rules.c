@@ -21,7 +21,10 @@ static void fill_usf(float *B, const float *W, const float *R, float s, size_t n
 static void fill_magnitudes(float *B, const float *W, const float *R, float s, size_t n)
 {
     (void)s;
-    for (size_t i = 0; i < n; i++) B[i] = W[i] > 0 ? fabsf(R[i]) : W[i] < 0 ? -fabsf(R[i]) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const float magnitude = fabsf(R[i]); /* outside the choice, which then is no branch */
+        B[i] = W[i] > 0 ? magnitude : W[i] < 0 ? -magnitude : 0;
+    }
 }
 
 /* Feedback alignment (Lillicrap et al. 2016). */

@@ -9,7 +9,9 @@
 #include "support.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <signet/mem.h>
+#include <string.h>
 
 /* <z, dz> of the reference. */
 static double inner(sg_reference *ref, const double *dz)
@@ -252,6 +254,57 @@ static void every_allocation_fails(void **state)
     test_net_free(&small);
 }
 
+/* ---- denormals ---- */
+
+typedef struct run_args {
+    sg_plan *plan;
+    const float *x;
+    float z[2];
+} run_args;
+
+static void *run_forward(void *context)
+{
+    run_args *args = context;
+    sg_plan_forward(args->plan, args->x, args->z);
+    return NULL;
+}
+
+static void build_linear(sg_builder *b, void *context)
+{
+    (void)context;
+    sg_build_linear(b, sg_build_normalize(b), 2, "fc");
+}
+
+/* Products below the least normal number are 0, in whichever thread a plan runs. */
+static void denormals_are_flushed(void **state)
+{
+    (void)state;
+    test_net t = test_net_built((sg_shape){1, 1, 1}, build_linear, NULL, 1);
+    float *W = t.params->block + sg_params_find(t.params, "fc.weight")->offset;
+    float *bias = t.params->block + sg_params_find(t.params, "fc.bias")->offset;
+    const float x = 0.5f;
+    run_args args = {.x = &x};
+    pthread_t thread;
+    W[0] = W[1] = 1e-38f; /* normal; times (0.5 - 0.4) / 0.25 it is not */
+    bias[0] = bias[1] = 0;
+    assert_true(sg_plan_new(&args.plan, t.net, &(sg_plan_options){.purpose = SG_ENCODE, .batch = 1}, NULL));
+    sg_plan_load(args.plan, t.params, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        args.z[0] = args.z[1] = 1;
+        if (i == 0)
+            run_forward(&args);
+        else {
+            assert_int_equal(pthread_create(&thread, NULL, run_forward, &args), 0);
+            pthread_join(thread, NULL);
+        }
+        uint32_t bits[2];
+        memcpy(bits, args.z, sizeof bits);
+        assert_true(bits[0] == 0 && bits[1] == 0);
+    }
+    sg_plan_free(args.plan);
+    test_net_free(&t);
+}
+
 static void no_batch_of_nothing(void **state)
 {
     (void)state;
@@ -273,6 +326,7 @@ int main(void)
         cmocka_unit_test(running_statistics),
         cmocka_unit_test(running_allocates_nothing),
         cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(denormals_are_flushed),
         cmocka_unit_test(no_batch_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,12 +25,15 @@ typedef struct sg_plan_options {
     bool input_gradient; /* train: backward fills dx too (attack always does) */
 } sg_plan_options;
 
-/* The threads are those of sg_threads() now. */
+/* The threads are those of sg_threads() now, whenever it runs. Borrows net until free. Running it leaves denormals
+ * flushed to zero in the calling thread. SG_ERR_MEMORY, SG_ERR_UNSUPPORTED naming the layer, SG_ERR_USAGE for batch
+ * 0. */
 bool sg_plan_new(sg_plan **plan, const sg_net *net, const sg_plan_options *options, sg_error *err);
 void sg_plan_free(sg_plan *plan);
 
 /* Takes the weights (reordered, folded) and, for attack and train, B: feedback NULL is the exact gradient, B = W.
- * Called once for encode and attack, before each step in training; step as in sg_feedback_fill. */
+ * Called once for encode and attack, before each step in training; step as in sg_feedback_fill. What an earlier forward
+ * kept for backward is lost. */
 void sg_plan_load(sg_plan *plan, const sg_params *params, const sg_feedback *feedback, uint64_t step);
 
 /* z (batch, outputs) from x (batch, C, H, W) in [0, 1]. The caller's memory, any alignment. A train plan updates
