@@ -1,0 +1,205 @@
+/* signet encode: images, or a split, to codes or real outputs. */
+#include "commands.h"
+
+#include <signet/codes.h>
+#include <signet/hash.h>
+#include <signet/interrupt.h>
+#include <signet/mem.h>
+#include <signet/npy.h>
+
+typedef struct encode_options {
+    const char *model, *npy, *part, *labels;
+    bool real, json, preprocessed;
+    cli_data data;
+} encode_options;
+
+static void set_defaults(void *options)
+{
+    *(encode_options *)options = (encode_options){.part = "query", .data = CLI_DATA_DEFAULTS};
+}
+
+/* Outputs z (n, nbits) of named rows. */
+typedef struct outputs {
+    float *z;
+    const char **names; /* borrowed */
+    size_t n, nbits;
+} outputs;
+
+static bool print_row(const outputs *out, size_t i, const encode_options *o, sg_error *err)
+{
+    const float *z = out->z + i * out->nbits;
+    uint8_t code[SG_BITS_MAX / 8];
+    char hex[SG_BITS_MAX / 4 + 1] = "";
+    if (!o->real) {
+        sg_codes_pack(code, z, 1, out->nbits);
+        sg_hex(hex, code, out->nbits / 8);
+    }
+    if (o->json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_path(root, "image", out->names[i]);
+        if (!o->real) sg_json_add_string(root, "code", hex);
+        sg_json *reals = o->real ? sg_json_add_array(root, "outputs") : NULL;
+        for (size_t k = 0; o->real && k < out->nbits; k++) sg_json_add_number(reals, NULL, (double)z[k]);
+        return cli_print_json(root, err);
+    }
+    if (!o->real) printf("%s\t%s\n", hex, out->names[i]);
+    for (size_t k = 0; o->real && k < out->nbits; k++) printf("%s%.9g", k ? " " : "", (double)z[k]);
+    if (o->real) printf("\t%s\n", out->names[i]);
+    return cli_stdout_check(err);
+}
+
+static bool write_npy(const outputs *out, const encode_options *o, sg_error *err)
+{
+    if (o->real) return sg_npy_write(o->npy, SG_NPY_F32, 2, out->n, out->nbits, out->z, err);
+    uint8_t *codes = sg_alloc(out->n, out->nbits / 8);
+    if (!codes) return sg_fail_memory(err, "codes");
+    sg_codes_pack(codes, out->z, out->n, out->nbits);
+    bool ok = sg_npy_write(o->npy, SG_NPY_U8, 2, out->n, out->nbits / 8, codes, err);
+    sg_free(codes);
+    return ok;
+}
+
+static bool emit(const outputs *out, const encode_options *o, sg_error *err)
+{
+    if (o->npy) return write_npy(out, o, err);
+    bool ok = true;
+    for (size_t i = 0; ok && i < out->n; i++) ok = print_row(out, i, o, err);
+    return ok;
+}
+
+static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call, int *status, sg_error *err)
+{
+    const encode_options *o = call->options;
+    const sg_model *model = sg_encoder_model(encoder);
+    size_t batch = sg_encoder_batch(encoder), size = sg_net_input_size(model->net), waiting = 0;
+    uint8_t *pixels = sg_alloc(batch, size);
+    bool ok = pixels ? true : sg_fail_memory(err, "pixels");
+    for (size_t i = 0; ok && i < call->nargs; i++) {
+        sg_error why;
+        ok = sg_interrupt_check(err);
+        if (ok && cli_load_pixels(pixels + waiting * size, call->args[i], model, o->preprocessed, &why)) {
+            out->names[out->n + waiting++] = call->args[i];
+        } else if (ok && call->nargs == 1) {
+            ok = sg_fail(err, why.code, "%s", why.message);
+        } else if (ok) {
+            cli_skip(status, &why);
+        }
+        if (ok && (waiting == batch || i + 1 == call->nargs)) {
+            sg_encoder_outputs(encoder, out->z + out->n * out->nbits, pixels, waiting);
+            out->n += waiting;
+            waiting = 0;
+        }
+    }
+    sg_free(pixels);
+    return ok;
+}
+
+static bool write_labels(const char *path, const sg_labels *labels, sg_error *err)
+{
+    if (labels->rows) return sg_npy_write(path, SG_NPY_U8, 2, labels->n, labels->classes, labels->rows, err);
+    int64_t *wide = sg_alloc(labels->n, sizeof *wide);
+    if (!wide) return sg_fail_memory(err, "labels");
+    for (size_t i = 0; i < labels->n; i++) wide[i] = labels->ids[i];
+    bool ok = sg_npy_write(path, SG_NPY_I64, 1, labels->n, 1, wide, err);
+    sg_free(wide);
+    return ok;
+}
+
+static bool encode_part(sg_encoder *encoder, const cli_call *call, const sg_dataset *ds,
+                        const sg_split *split, sg_error *err)
+{
+    const encode_options *o = call->options;
+    const uint32_t *items;
+    outputs out = {.nbits = sg_net_output_size(sg_encoder_model(encoder)->net)};
+    sg_labels labels = {0};
+    if (!sg_split_part(&items, &out.n, split, o->part, err)) return false;
+    out.z = sg_alloc(out.n * out.nbits, sizeof *out.z);
+    out.names = sg_alloc(out.n, sizeof *out.names);
+    bool ok = out.z && out.names ? true : sg_fail_memory(err, "outputs");
+    for (size_t i = 0; ok && i < out.n; i++) out.names[i] = sg_dataset_item_name(ds, items[i]);
+    sg_progress progress;
+    sg_progress_init(&progress, cli_log(call), "encode", "images", out.n);
+    ok = ok && sg_encoder_items(encoder, out.z, ds, items, out.n, &progress, err);
+    sg_progress_end(&progress);
+    ok = ok && emit(&out, o, err);
+    if (ok && o->labels)
+        ok = sg_labels_pick(&labels, sg_dataset_labels(ds), items, out.n, err) &&
+             write_labels(o->labels, &labels, err);
+    sg_labels_clear(&labels);
+    sg_free(out.z);
+    sg_free(out.names);
+    return ok;
+}
+
+static bool run_part(sg_encoder *encoder, const cli_call *call, sg_error *err)
+{
+    const encode_options *o = call->options;
+    sg_dataset *ds;
+    sg_split split;
+    if (!cli_need_args(call, 0, 0, "", err) || !cli_data_open(&ds, &split, &o->data, err)) return false;
+    bool ok = encode_part(encoder, call, ds, &split, err);
+    cli_data_close(ds, &split);
+    return ok;
+}
+
+static bool run_files(sg_encoder *encoder, const cli_call *call, int *status, sg_error *err)
+{
+    const encode_options *o = call->options;
+    outputs out = {.nbits = sg_net_output_size(sg_encoder_model(encoder)->net)};
+    if (o->labels) return sg_fail(err, SG_ERR_USAGE, "--labels goes with --data");
+    out.z = sg_alloc(call->nargs * out.nbits, sizeof *out.z);
+    out.names = sg_alloc(call->nargs, sizeof *out.names);
+    bool ok = out.z && out.names ? true : sg_fail_memory(err, "outputs");
+    ok = ok && encode_files(&out, encoder, call, status, err) && emit(&out, o, err);
+    sg_free(out.z);
+    sg_free(out.names);
+    return ok;
+}
+
+static bool run(const cli_call *call, int *status, sg_error *err)
+{
+    const encode_options *o = call->options;
+    sg_model *model;
+    sg_encoder *encoder = NULL;
+    if (!o->data.spec && !cli_need_args(call, 1, SIZE_MAX, "IMAGE or --data", err)) return false;
+    if (!cli_model_load(&model, o->model, NULL, err)) return false;
+    bool ok = true;
+    if (sg_model_spec(model)->head == SG_HEAD_CLASSIFIER && !o->real)
+        ok = sg_fail(err, SG_ERR_USAGE, "%s is a classifier: --real gives its logits", o->model);
+    size_t batch = o->data.spec || call->nargs > 64 ? 64 : call->nargs;
+    ok = ok && sg_encoder_new(&encoder, model, batch, err);
+    if (ok) ok = o->data.spec ? run_part(encoder, call, err) : run_files(encoder, call, status, err);
+    sg_encoder_free(encoder);
+    sg_model_free(model);
+    return ok;
+}
+
+#define AT(member) offsetof(encode_options, member)
+static const cli_option options[] = {
+    {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model", 0, 0},
+    {"real", 0, CLI_FLAG, AT(real), NULL, "real outputs instead of codes", 0, 0},
+    {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object an image", 0, 0},
+    {"npy", 0, CLI_TEXT, AT(npy), "FILE", "a NumPy file instead of text: uint8 (n, K/8), or float32 (n, K)",
+     0, 0},
+    {"preprocessed", 0, CLI_FLAG, AT(preprocessed), NULL,
+     "images are the network's input: no resize, no crop", 0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL, "a split instead of images", 0, 0},
+    CLI_DATA_OPTIONS(encode_options, data),
+    {"split", 0, CLI_TEXT, AT(part), "PART", "query, train, database or val (default: query)", 0, 0},
+    {"labels", 0, CLI_TEXT, AT(labels), "FILE", "write the labels too: int64 (n) or uint8 (n, classes)", 0,
+     0},
+};
+
+const cli_command cmd_encode = {
+    .name = "encode",
+    .summary = "the codes (or real outputs) of images",
+    .usage = "--model FILE IMAGE... [--npy OUT] [--real] [--json]",
+    .examples = "encode --model RUN/best.safetensors a.jpg b.png\n"
+                "encode --model RUN/best.safetensors --data fashion-mnist --split database --npy D.npy "
+                "--labels DL.npy",
+    .options = options,
+    .noptions = sizeof options / sizeof *options,
+    .options_size = sizeof(encode_options),
+    .defaults = set_defaults,
+    .run = run,
+};

@@ -1,0 +1,259 @@
+/* signet train: a hash or a classifier, from scratch or from a model's weights, by any learning rule. */
+#include "commands.h"
+
+#include <signet/evaluate.h>
+#include <signet/train.h>
+#include <string.h>
+
+typedef struct train_options {
+    cli_data data;
+    const char *arch, *weights, *out;
+    int64_t bits, size, channels;
+    const char *rule, *scale, *init;
+    bool exact_head, head_only, frozen_bn;
+    const char *loss;
+    cli_texts loss_values;
+    int64_t epochs, batch, seed, every, warmup;
+    const char *optimizer, *schedule;
+    double lr, momentum, weight_decay, gamma, head_lr;
+} train_options;
+
+static void set_defaults(void *options)
+{
+    *(train_options *)options = (train_options){.data = CLI_DATA_DEFAULTS,
+                                                .bits = 32,
+                                                .rule = "bp",
+                                                .loss = "csq",
+                                                .epochs = 10,
+                                                .batch = 64,
+                                                .every = 1,
+                                                .optimizer = "adam",
+                                                .schedule = "cosine",
+                                                .lr = 1e-3,
+                                                .momentum = 0.9,
+                                                .gamma = 0.1,
+                                                .head_lr = 1};
+}
+
+/* Channel means and deviations of ImageNet's photographs, and their averages for grey pictures. */
+static void set_normalisation(sg_net_spec *spec)
+{
+    static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
+    for (int c = 0; c < 3; c++) {
+        spec->mean[c] = spec->channels == 1 ? 0.449f : mean[c];
+        spec->std[c] = spec->channels == 1 ? 0.226f : std[c];
+    }
+}
+
+/* What the network will be: the weights' own shape, or --arch's usual input unless --size and --channels say. */
+static bool decide_spec(sg_net_spec *spec, const train_options *o, const sg_model *from,
+                        const sg_labels *labels, sg_error *err)
+{
+    if (from) {
+        *spec = *sg_model_spec(from);
+        if (o->arch && strcmp(o->arch, spec->arch))
+            return sg_fail(err, SG_ERR_USAGE, "--arch %s: %s holds %s", o->arch, o->weights, spec->arch);
+        if (o->size || o->channels)
+            return sg_fail(err, SG_ERR_USAGE, "--size and --channels come from %s", o->weights);
+    } else {
+        if (!o->arch) return sg_fail(err, SG_ERR_USAGE, "--arch or --weights is missing");
+        *spec = (sg_net_spec){.arch = o->arch};
+        if (!sg_backbone_input(o->arch, &spec->channels, &spec->height, &spec->width, err)) return false;
+        if (o->size) spec->height = spec->width = o->size;
+        if (o->channels) spec->channels = o->channels;
+        if (!spec->channels) spec->channels = 3;
+        set_normalisation(spec);
+    }
+    spec->head = sg_loss_head(o->loss);
+    spec->outputs = spec->head == SG_HEAD_HASH ? o->bits : (int64_t)labels->classes;
+    return spec->head == SG_HEAD_CLASSIFIER || sg_bits_check(spec->outputs, err);
+}
+
+/* Weights first, then B: its scales are those of the weights as loaded. */
+static bool make_model(sg_model **out, const train_options *o, const sg_dataset *ds, const sg_model *from,
+                       const cli_call *call, sg_error *err)
+{
+    sg_net_spec spec;
+    if (!decide_spec(&spec, o, from, sg_dataset_labels(ds), err)) return false;
+    bool classifier = spec.head == SG_HEAD_CLASSIFIER;
+    if (!sg_model_new(out, &spec, classifier ? sg_dataset_classes(ds) : NULL, err)) return false;
+    sg_model *model = *out;
+    const char *init = o->init ? o->init : "he";
+    bool head_taken = false;
+    bool ok = sg_params_init(model->params, init, (uint64_t)o->seed, err);
+    if (ok && from) {
+        ok = sg_model_take(model, from, &head_taken, err);
+        model->preprocess = from->preprocess;
+        if (ok && !head_taken) ok = sg_params_init_head(model->params, "torch", (uint64_t)o->seed, err);
+        if (ok && !head_taken) cli_remark(call, "the head is new: %s has another", o->weights);
+    } else if (spec.width == spec.height) {
+        model->preprocess.resize = (int)spec.height;
+    }
+    const char *scale = o->scale ? o->scale : !from && !strcmp(init, "xavier") ? "xavier" : "norm";
+    sg_feedback_clear(&model->feedback);
+    ok = ok && sg_feedback_init(&model->feedback, o->rule, scale, (uint64_t)o->seed, model->params, err);
+    model->feedback.exact_head = o->exact_head;
+    if (ok) return true;
+    sg_model_free(model);
+    *out = NULL;
+    return false;
+}
+
+typedef struct validation {
+    const sg_dataset *ds;
+    const sg_split *split;
+} validation;
+
+/* Validation images against the training images: seconds, where the database would take minutes. */
+static bool validate(double *score, void *context, const sg_model *model, sg_error *err)
+{
+    const validation *v = context;
+    if (sg_model_spec(model)->head == SG_HEAD_CLASSIFIER) {
+        double top5;
+        return sg_evaluate_accuracy(score, &top5, model, v->ds, v->split->val, v->split->nval, NULL, err);
+    }
+    sg_split against = *v->split;
+    against.query = v->split->val, against.nquery = v->split->nval;
+    against.database = v->split->train, against.ndatabase = v->split->ntrain;
+    sg_retrieval_options options = {.nbits = (size_t)sg_model_spec(model)->outputs};
+    sg_retrieval retrieval;
+    if (!sg_evaluate_retrieval(&retrieval, model, v->ds, &against, &options, NULL, err)) return false;
+    *score = retrieval.map.expected;
+    sg_retrieval_clear(&retrieval);
+    return true;
+}
+
+static bool decide_training(sg_train_options *t, const train_options *o, const cli_call *call,
+                            sg_kv *loss_values, sg_error *err)
+{
+    *t = (sg_train_options){.epochs = (size_t)o->epochs,
+                            .batch = (size_t)o->batch,
+                            .loss = o->loss,
+                            .loss_values = loss_values,
+                            .schedule = {.name = o->schedule,
+                                         .gamma = (float)o->gamma,
+                                         .every = (size_t)o->every,
+                                         .warmup = (size_t)o->warmup},
+                            .frozen_bn = o->frozen_bn,
+                            .head_only = o->head_only,
+                            .seed = (uint64_t)o->seed,
+                            .log = cli_log(call)};
+    if (!cli_key_values(loss_values, &o->loss_values, "loss-option", err)) return false;
+    if (!sg_optim_defaults(&t->optim, o->optimizer, err)) return false;
+    t->optim.lr = (float)o->lr;
+    t->optim.momentum = (float)o->momentum;
+    t->optim.weight_decay = (float)o->weight_decay;
+    t->optim.head_lr = (float)o->head_lr;
+    t->optim.head_only = o->head_only;
+    return true;
+}
+
+static bool train(const train_options *o, const cli_call *call, const sg_dataset *ds, const sg_split *split,
+                  sg_error *err)
+{
+    sg_model *from = NULL, *model = NULL;
+    sg_kv loss_values = SG_KV_INIT;
+    sg_train_options options;
+    sg_train_result result;
+    bool ok = decide_training(&options, o, call, &loss_values, err) &&
+              (!o->weights || sg_model_load(&from, o->weights, err)) &&
+              make_model(&model, o, ds, from, call, err) &&
+              (!from || sg_kv_set(&model->notes, "parent", from->fingerprint, err));
+    if (ok) {
+        validation context = {ds, split};
+        bool classifier = sg_model_spec(model)->head == SG_HEAD_CLASSIFIER;
+        sg_validate check = {classifier ? "accuracy" : "mAP", validate, &context};
+        cli_remark(call, "%zu training and %zu validation images, rule %s, loss %s", split->ntrain,
+                   split->nval, o->rule, o->loss);
+        ok = sg_train_run(&result, model, ds, split, &options, split->nval ? &check : NULL, o->out, err);
+        if (ok && split->nval)
+            cli_remark(call, "best epoch %zu of %zu: %s %.4f on validation images; %s/best.safetensors",
+                       result.best_epoch, result.epochs, check.score_name, result.best_score, o->out);
+        else if (ok)
+            cli_remark(call, "%zu epochs; %s/best.safetensors is the last", result.epochs, o->out);
+    }
+    sg_kv_clear(&loss_values);
+    sg_model_free(model);
+    sg_model_free(from);
+    return ok;
+}
+
+static bool run(const cli_call *call, int *status, sg_error *err)
+{
+    (void)status;
+    train_options *o = call->options;
+    if (!cli_need_args(call, 0, 0, "", err)) return false;
+    if (!o->out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: the folder of the run");
+    size_t n;
+    const char *const *losses = sg_loss_names(&n);
+    bool known = false;
+    for (size_t i = 0; i < n; i++) known |= !strcmp(losses[i], o->loss);
+    if (!known) return sg_fail(err, SG_ERR_USAGE, "--loss: there is no loss \"%s\"", o->loss);
+
+    sg_dataset *ds;
+    sg_split split;
+    if (!cli_data_open(&ds, &split, &o->data, err)) return false;
+    bool ok = sg_dataset_labels(ds)->classes ? train(o, call, ds, &split, err)
+                                             : sg_fail(err, SG_ERR_USAGE,
+                                                       "--data %s: no labels to train on (put the "
+                                                       "images of each class in a folder)",
+                                                       o->data.spec);
+    cli_data_close(ds, &split);
+    return ok;
+}
+
+#define AT(member) offsetof(train_options, member)
+static const cli_option options[] = {
+    {"out", 'o', CLI_TEXT, AT(out), "RUN",
+     "folder of the run: best.safetensors, last.safetensors, train.jsonl", 0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL, "data", 0, 0},
+    CLI_DATA_OPTIONS(train_options, data),
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL, "network", 0, 0},
+    {"arch", 0, CLI_TEXT, AT(arch), "ARCH", "lenet, lenet-cifar or resnet20, from scratch", 0, 0},
+    {"weights", 0, CLI_TEXT, AT(weights), "FILE", "start from a model; another head is made new", 0, 0},
+    {"bits", 0, CLI_COUNT, AT(bits), "K", "length of the code (default: 32)", 8, 1024},
+    {"size", 0, CLI_COUNT, AT(size), "N", "input of N x N pixels (default: the architecture's usual)", 8,
+     4096},
+    {"channels", 0, CLI_COUNT, AT(channels), "C", "1 (grey) or 3 (default: 3 where both go)", 1, 3},
+    {"init", 0, CLI_TEXT, AT(init), "KIND", "he, xavier or torch (default: he)", 0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL, "learning rule", 0, 0},
+    {"rule", 0, CLI_TEXT, AT(rule), "RULE", "bp, usf, frsf, brsf or fa (default: bp)", 0, 0},
+    {"feedback-scale", 0, CLI_TEXT, AT(scale), "KIND",
+     "norm, norm-live, xavier, fan-in or he (default: norm; xavier after --init xavier)", 0, 0},
+    {"exact-head", 0, CLI_FLAG, AT(exact_head), NULL, "the head sends its own weights down", 0, 0},
+    {"head-only", 0, CLI_FLAG, AT(head_only), NULL, "the body stays as it is", 0, 0},
+    {"frozen-bn", 0, CLI_FLAG, AT(frozen_bn), NULL, "batch-norm on running statistics (default: the batch's)",
+     0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL, "training", 0, 0},
+    {"loss", 0, CLI_TEXT, AT(loss), "LOSS", "csq or dpsh for a hash, ce for a classifier (default: csq)", 0,
+     0},
+    {"loss-option", 0, CLI_TEXTS, AT(loss_values), "NAME=X", "a weight of the loss, such as a=0.1", 0, 0},
+    {"epochs", 0, CLI_COUNT, AT(epochs), "N", "passes over the training images (default: 10)", 1, 1e6},
+    {"batch", 0, CLI_COUNT, AT(batch), "N", "images a step (default: 64)", 1, 65536},
+    {"optimizer", 0, CLI_TEXT, AT(optimizer), "NAME", "adam or sgd (default: adam)", 0, 0},
+    {"lr", 0, CLI_REAL, AT(lr), "X", "learning rate (default: 0.001)", 1e-12, 1e6},
+    {"head-lr", 0, CLI_REAL, AT(head_lr), "X", "factor on the rate of the head (default: 1)", 1e-9, 1e9},
+    {"momentum", 0, CLI_REAL, AT(momentum), "X", "of sgd (default: 0.9)", 0, 0.9999},
+    {"weight-decay", 0, CLI_REAL, AT(weight_decay), "X", "added to the gradient (default: 0)", 0, 100},
+    {"schedule", 0, CLI_TEXT, AT(schedule), "KIND", "constant, step or cosine (default: cosine)", 0, 0},
+    {"gamma", 0, CLI_REAL, AT(gamma), "X", "step: factor on the rate (default: 0.1)", 1e-6, 1},
+    {"every", 0, CLI_COUNT, AT(every), "N", "step: after so many epochs (default: 1)", 1, 1e6},
+    {"warmup", 0, CLI_COUNT, AT(warmup), "N", "steps of linear warm-up (default: 0)", 0, 1e9},
+    {"seed", 0, CLI_COUNT, AT(seed), "N", "of weights, order and feedback (default: 0)", 0, 1e15},
+};
+
+const cli_command cmd_train = {
+    .name = "train",
+    .summary = "train a hash or a classifier, or fine-tune a model by sign-symmetry",
+    .usage = "(--arch ARCH | --weights FILE) --data DATA [--rule RULE] [--loss LOSS] [--bits K] -o RUN",
+    .examples = "train --arch resnet20 --size 28 --channels 1 --data fashion-mnist --protocol full --loss ce "
+                "--epochs 1 -o BASE\n"
+                "train --weights BASE/best.safetensors --data fashion-mnist --rule usf --loss csq --bits 32 "
+                "--epochs 3 -o HASH\n"
+                "train --arch resnet20 --data folder:PHOTOS --loss csq -o RUN",
+    .options = options,
+    .noptions = sizeof options / sizeof *options,
+    .options_size = sizeof(train_options),
+    .defaults = set_defaults,
+    .run = run,
+};

@@ -1,0 +1,114 @@
+#include "common.h"
+
+#include <signet/mem.h>
+#include <signet/preprocess.h>
+#include <stdarg.h>
+#include <string.h>
+
+bool cli_data_open(sg_dataset **ds, sg_split *split, const cli_data *data, sg_error *err)
+{
+    *split = (sg_split){.nquery = 0};
+    *ds = NULL;
+    if (!data->spec) return sg_fail(err, SG_ERR_USAGE, "--data is missing");
+    if (!sg_dataset_open(ds, data->spec, data->dir, err)) return false;
+    sg_split_options options = {.protocol = data->protocol,
+                                .seed = (uint64_t)data->split_seed,
+                                .query = data->query,
+                                .train = data->train,
+                                .database = data->database,
+                                .val = data->val};
+    if (sg_split_make(split, *ds, &options, err)) return true;
+    sg_dataset_close(*ds);
+    *ds = NULL;
+    return false;
+}
+
+void cli_data_close(sg_dataset *ds, sg_split *split)
+{
+    sg_split_clear(split);
+    sg_dataset_close(ds);
+}
+
+bool cli_model_load(sg_model **model, const char *path, const sg_head *head, sg_error *err)
+{
+    *model = NULL;
+    if (!path) return sg_fail(err, SG_ERR_USAGE, "--model is missing");
+    if (!sg_model_load(model, path, err)) return false;
+    if (!head || sg_model_spec(*model)->head == *head) return true;
+    sg_model_free(*model);
+    *model = NULL;
+    return *head == SG_HEAD_HASH
+               ? sg_fail(err, SG_ERR_MISMATCH, "%s: a classifier, where a hash is needed", path)
+               : sg_fail(err, SG_ERR_MISMATCH, "%s: a hash, where a classifier is needed", path);
+}
+
+FILE *cli_log(const cli_call *call)
+{
+    return call->common.quiet ? NULL : stderr;
+}
+
+void cli_remark(const cli_call *call, const char *format, ...)
+{
+    if (call->common.quiet) return;
+    va_list args;
+    va_start(args, format);
+    fputs("signet: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+void cli_skip(int *status, const sg_error *why)
+{
+    fprintf(stderr, "signet: skipped: %s\n", why->message);
+    *status = 1;
+}
+
+bool cli_print_json(sg_json *json, sg_error *err)
+{
+    char *text;
+    bool ok = sg_json_print(&text, json, false, err);
+    sg_json_free(json);
+    if (!ok) return false;
+    puts(text);
+    sg_free(text);
+    return cli_stdout_check(err);
+}
+
+bool cli_stdout_check(sg_error *err)
+{
+    return ferror(stdout) ? sg_fail(err, SG_ERR_IO, "cannot write to standard output") : true;
+}
+
+bool cli_load_pixels(uint8_t *planar, const char *path, const sg_model *model, bool preprocessed,
+                     sg_error *err)
+{
+    const sg_preprocess *pp = &model->preprocess;
+    sg_image image = {0}, ready = {0};
+    bool ok = sg_image_load(&image, path, &(sg_decode_options){.channels = pp->channels}, err);
+    if (ok && preprocessed && (image.width != pp->width || image.height != pp->height)) {
+        ok = sg_fail(err, SG_ERR_MISMATCH, "%s: %d x %d pixels, where the network reads %d x %d", path,
+                     image.width, image.height, pp->width, pp->height);
+    } else if (ok && preprocessed) {
+        sg_image_to_planar(planar, &image);
+    } else if (ok) {
+        ok = sg_preprocess_image(&ready, &image, pp, err) || sg_prefix(err, "%s", path);
+        if (ok) sg_image_to_planar(planar, &ready);
+    }
+    sg_image_clear(&image);
+    sg_image_clear(&ready);
+    return ok;
+}
+
+bool cli_key_values(sg_kv *kv, const cli_texts *texts, const char *option, sg_error *err)
+{
+    for (size_t i = 0; i < texts->n; i++) {
+        const char *equals = strchr(texts->items[i], '=');
+        char key[64];
+        if (!equals || equals == texts->items[i] || (size_t)(equals - texts->items[i]) >= sizeof key)
+            return sg_fail(err, SG_ERR_USAGE, "--%s: \"%s\" is not NAME=VALUE", option, texts->items[i]);
+        snprintf(key, sizeof key, "%.*s", (int)(equals - texts->items[i]), texts->items[i]);
+        if (!sg_kv_set(kv, key, equals + 1, err)) return false;
+    }
+    return true;
+}

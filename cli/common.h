@@ -1,0 +1,80 @@
+/* What several commands share: the data options, opening a model, going over images with a list of what was
+ * skipped, JSON lines on standard output. */
+#ifndef SIGNET_CLI_COMMON_H
+#define SIGNET_CLI_COMMON_H
+
+#include "options.h"
+
+#include <signet/encoder.h>
+#include <signet/json.h>
+#include <signet/progress.h>
+#include <signet/split.h>
+
+typedef struct cli_data {
+    const char *spec, *dir, *protocol;
+    int64_t split_seed, query, train, database, val;
+} cli_data;
+
+#define CLI_DATA_DEFAULTS                                                                                    \
+    {                                                                                                        \
+        NULL, NULL, NULL, 0, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT          \
+    }
+
+#define CLI_DATA_OPTIONS(type, member)                                                                       \
+    {                                                                                                        \
+        "data", 0, CLI_TEXT, offsetof(type, member.spec), "DATA", "fashion-mnist, folder:DIR or list:DIR",   \
+        0,      0},                                                                                          \
+        {"data-dir", 0,                                                                                      \
+         CLI_TEXT,   offsetof(type, member.dir),                                                             \
+         "DIR",      "where a named set's files lie, or what a list's paths are relative to",                \
+         0,          0},                                                                                     \
+        CLI_SPLIT_OPTIONS(type, member)
+
+#define CLI_SPLIT_OPTIONS(type, member)                                                                      \
+    {"protocol", 0,                                                                                          \
+     CLI_TEXT,   offsetof(type, member.protocol),                                                            \
+     "NAME",     "which images are query, train, database (default: the data's own)",                        \
+     0,          0},                                                                                         \
+        {"split-seed",                                                                                       \
+         0,                                                                                                  \
+         CLI_COUNT,                                                                                          \
+         offsetof(type, member.split_seed),                                                                  \
+         "N",                                                                                                \
+         "seed of the protocol's draw (default: 0)",                                                         \
+         0,                                                                                                  \
+         1e15},                                                                                              \
+        {"query", 0, CLI_COUNT, offsetof(type, member.query), "N", "query images a class", 0, 1e9},          \
+        {"train", 0, CLI_COUNT, offsetof(type, member.train), "N", "training images a class", 0, 1e9},       \
+        {"database", 0, CLI_COUNT, offsetof(type, member.database), "N", "database images a class", 0, 1e9}, \
+    {                                                                                                        \
+        "val", 0, CLI_COUNT, offsetof(type, member.val), "N",                                                \
+            "validation images a class; 0: none, the last epoch is kept", 0, 1e9                             \
+    }
+
+/* Opens the data and draws the split; both are the caller's. SG_ERR_USAGE without --data. */
+bool cli_data_open(sg_dataset **ds, sg_split *split, const cli_data *data, sg_error *err);
+void cli_data_close(sg_dataset *ds, sg_split *split);
+
+/* Loads --model, SG_ERR_USAGE when it is missing; head NULL: any, else SG_ERR_MISMATCH with what it is instead. */
+bool cli_model_load(sg_model **model, const char *path, const sg_head *head, sg_error *err);
+
+/* stderr, or NULL under --quiet: where progress and remarks go. */
+FILE *cli_log(const cli_call *call);
+/* One remark, "signet: ..." on cli_log. */
+void cli_remark(const cli_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One skipped input: always on stderr; sets *status to 1. */
+void cli_skip(int *status, const sg_error *why);
+
+/* One line on standard output; takes json. */
+bool cli_print_json(sg_json *json, sg_error *err);
+bool cli_stdout_check(sg_error *err);
+
+/* Preprocesses an image file for a model, or takes it as it is (size and channels must be the network's). planar
+ * (C, H, W) bytes. */
+bool cli_load_pixels(uint8_t *planar, const char *path, const sg_model *model, bool preprocessed,
+                     sg_error *err);
+
+/* "key=value" texts into kv; SG_ERR_USAGE names the option for one without "=". */
+bool cli_key_values(sg_kv *kv, const cli_texts *texts, const char *option, sg_error *err);
+
+#endif

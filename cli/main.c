@@ -1,0 +1,116 @@
+#include "options.h"
+
+#include <signet/codes.h>
+#include <signet/cpu.h>
+#include <signet/interrupt.h>
+#include <signet/recipe.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+
+static void print_overview(FILE *out)
+{
+    fputs("signet: image search by hash codes, whose robustness can be trusted\n\nexamples\n"
+          "  signet train --arch resnet20 --data folder:PHOTOS --loss csq --bits 32 -o RUN\n"
+          "  signet index create INDEX --model RUN/best.safetensors\n"
+          "  signet index add INDEX PHOTOS\n"
+          "  signet query INDEX PICTURE.jpg\n\ncommands (signet COMMAND --help)\n",
+          out);
+    for (size_t i = 0; i < cli_ncommands; i++)
+        fprintf(out, "  %-16s%s\n", cli_commands[i]->name, cli_commands[i]->summary);
+}
+
+static void print_version(void)
+{
+    printf("signet %s\nprocessor: %s\nnetwork kernels: %s\nHamming kernel: %s\n", SIGNET_VERSION,
+           sg_cpu_text(), sg_instruction_class(), sg_hamming_kernel());
+}
+
+/* Number of words of argv that name the command; 0: none. */
+static size_t match(const cli_command *command, int argc, char **argv)
+{
+    const char *name = command->name;
+    size_t words = 0;
+    while (*name) {
+        size_t length = strcspn(name, " ");
+        if ((int)words >= argc || strlen(argv[words]) != length || memcmp(argv[words], name, length))
+            return 0;
+        words++;
+        name += length + (name[length] == ' ');
+    }
+    return words;
+}
+
+static const cli_command *find_command(int argc, char **argv, size_t *words)
+{
+    for (size_t i = 0; i < cli_ncommands; i++)
+        if ((*words = match(cli_commands[i], argc, argv))) return cli_commands[i];
+    return NULL;
+}
+
+static int fail_command(int argc, char **argv)
+{
+    size_t length = strlen(argv[0]);
+    bool group = false;
+    for (size_t i = 0; i < cli_ncommands; i++)
+        group |= !strncmp(cli_commands[i]->name, argv[0], length) && cli_commands[i]->name[length] == ' ';
+    if (!group)
+        fprintf(stderr, "signet: unknown command \"%s\"; see signet --help\n", argv[0]);
+    else if (argc > 1 && argv[1][0] != '-')
+        fprintf(stderr, "signet: unknown command \"%s %s\"; see signet --help\n", argv[0], argv[1]);
+    else
+        fprintf(stderr, "signet: \"%s\" needs one more word; see signet --help\n", argv[0]);
+    return EXIT_USAGE;
+}
+
+static int report(const sg_error *err)
+{
+    fprintf(stderr, "signet: %s\n", err->message);
+    if (err->code == SG_ERR_INTERRUPTED) return EXIT_INTERRUPTED;
+    return err->code == SG_ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static int run(const cli_command *command, int argc, char **argv)
+{
+    sg_error err = {SG_OK, ""};
+    cli_call call;
+    int status = EXIT_DONE;
+    if (!cli_parse(&call, command, argc, argv, &err)) return report(&err);
+    if (call.common.help) {
+        cli_help(stdout, command);
+    } else {
+        sg_threads_set((int)call.common.threads);
+        bool ok = (!call.common.portable || sg_portable_set(&err)) && command->run(&call, &status, &err);
+        if (!ok) status = report(&err);
+    }
+    cli_call_clear(&call, command);
+    if (fflush(stdout) || ferror(stdout)) {
+        fputs("signet: cannot write to standard output\n", stderr);
+        if (status == EXIT_DONE) status = EXIT_FAILED;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    argc--, argv++;
+    if (argc == 0) {
+        print_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
+        print_overview(stdout);
+        return EXIT_DONE;
+    }
+    if (!strcmp(argv[0], "--version")) {
+        print_version();
+        return EXIT_DONE;
+    }
+    sg_interrupt_install();
+    size_t words;
+    const cli_command *command = find_command(argc, argv, &words);
+    if (!command) return fail_command(argc, argv);
+    return run(command, argc - (int)words, argv + words);
+}
