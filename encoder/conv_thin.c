@@ -151,8 +151,8 @@ void sg_thin_backward(sg_step *step)
     const sg_view *dst = &step->dst->view;
     const size_t outputs = dst->blocks * dst->lanes, size = outputs * (2 * t->taps + 1);
     fill_at(step);
-    if (t->sums) memset(t->sums->data, 0, (size_t)step->plan->threads * size * sizeof(float));
-    memset(t->image->data, 0, (size_t)step->plan->threads * t->padded * sizeof(float));
+    if (t->sums) memset(t->sums->data, 0, t->sums->nbytes);
+    memset(t->image->data, 0, t->image->nbytes);
 #pragma omp parallel
     {
         size_t first, count, thread = (size_t)omp_get_thread_num();

@@ -181,7 +181,6 @@ static void sum_moments(const sg_step *step, double *sums, size_t first, size_t 
     const sg_view *v = &step->dst->view;
     const size_t plane = v->pixels * v->lanes, channels = v->blocks * v->lanes;
     const float *x = sg_data(step->src[0]->data);
-    memset(sums, 0, 2 * channels * sizeof *sums);
     for (size_t b = 0; b < v->blocks; b++) {
         float pivot[SG_RUN];
         repeat(pivot, x + b * plane, v->lanes);
@@ -244,6 +243,7 @@ static void forward(sg_step *step)
 {
     const bn_state *s = step->state;
     const sg_view *v = &step->dst->view;
+    memset(s->sums->data, 0, s->sums->nbytes);
 #pragma omp parallel
     {
         size_t first, count;
@@ -264,7 +264,6 @@ static void sum_products(const sg_step *step, double *sums, size_t first, size_t
     const bn_state *s = step->state;
     const sg_view *v = &step->dst->view;
     const size_t plane = v->pixels * v->lanes, channels = v->blocks * v->lanes;
-    memset(sums, 0, 2 * channels * sizeof *sums);
     for (size_t b = 0; b < v->blocks; b++) {
         float mean[SG_RUN];
         repeat(mean, sg_data(s->mean) + b * v->lanes, v->lanes);
@@ -326,6 +325,7 @@ static void backward(sg_step *step)
 {
     const bn_state *s = step->state;
     const sg_view *v = &step->dst->view;
+    memset(s->back_sums->data, 0, s->back_sums->nbytes);
 #pragma omp parallel
     {
         size_t first, count;

@@ -118,7 +118,8 @@ static bool prepare(sg_plan *plan, sg_error *err)
 bool sg_plan_new(sg_plan **out, const sg_net *net, const sg_plan_options *options, sg_error *err)
 {
     *out = NULL;
-    if (options->batch < 1) return sg_fail(err, SG_ERR_USAGE, "a batch of no images");
+    if (options->batch < 1 || options->batch > SG_BATCH_MAX)
+        return sg_fail(err, SG_ERR_USAGE, "a batch of %zu images (1 to %d)", options->batch, SG_BATCH_MAX);
     sg_plan *plan = sg_calloc(1, sizeof *plan);
     if (!plan) return sg_fail_memory(err, "plan");
     *plan = (sg_plan){.net = net, .options = *options, .threads = sg_threads()};

@@ -309,15 +309,18 @@ static void denormals_are_flushed(void **state)
     test_net_free(&t);
 }
 
-static void no_batch_of_nothing(void **state)
+static void batches_have_bounds(void **state)
 {
     (void)state;
+    static const size_t batches[] = {0, SG_BATCH_MAX + 1, SIZE_MAX};
     test_net t = test_net_of("lenet", 1, 32, 8);
-    sg_plan *plan;
-    sg_error err = {0};
-    assert_false(sg_plan_new(&plan, t.net, &(sg_plan_options){.purpose = SG_ENCODE}, &err));
-    assert_int_equal(err.code, SG_ERR_USAGE);
-    assert_null(plan);
+    for (size_t i = 0; i < 3; i++) {
+        sg_plan *plan = (sg_plan *)&t;
+        sg_error err = {0};
+        assert_false(sg_plan_new(&plan, t.net, &(sg_plan_options){.batch = batches[i]}, &err));
+        assert_int_equal(err.code, SG_ERR_USAGE);
+        assert_null(plan);
+    }
     test_net_free(&t);
 }
 
@@ -331,7 +334,7 @@ int main(void)
         cmocka_unit_test(running_allocates_nothing),
         cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(denormals_are_flushed),
-        cmocka_unit_test(no_batch_of_nothing),
+        cmocka_unit_test(batches_have_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ void sg_feedback_clear(sg_feedback *fb);
 
 /* B (w->size floats) of weight tensor w, for weights at params->block + w->offset. Step counts training steps
  * (brsf redraws M by it; attacks pass 0, or the draw's number under eot). R and M come from stream
- * (seed, SG_RNG_FEEDBACK, name hash, step or 0). sign(0) = 0. Threaded; same numbers for any number of threads. */
+ * (seed, SG_RNG_FEEDBACK, hash of the tensor's name, step or 0). sign(0) = 0. Threaded; same numbers for any number of threads. */
 void sg_feedback_fill(float *B, const sg_feedback *fb, const sg_params *params, const sg_tensor *w,
                       uint64_t step);
 
