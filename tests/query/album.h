@@ -14,6 +14,47 @@
 
 #define BITS 32
 
+/* A picture that follows from `number`: cells of few shades, so that codes are not all alike. */
+static inline sg_image draw_picture(uint64_t number, int width, int height, int channels)
+{
+    enum { CELLS = 3 };
+    sg_error err = {0};
+    sg_image image;
+    uint8_t shades[CELLS * CELLS * 3];
+    sg_rng rng = sg_rng_at(number, SG_RNG_TEST, 1, 0);
+    for (size_t i = 0; i < sizeof shades; i++) shades[i] = (uint8_t)(sg_rng_below(&rng, 2) * 255);
+    assert_true(sg_image_init(&image, width, height, channels, &err));
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            for (int c = 0; c < channels; c++)
+                image.pixels[(y * width + x) * channels + c] =
+                    shades[(y * CELLS / height * CELLS + x * CELLS / width) * 3 + c];
+    return image;
+}
+
+/* Gives the outputs of a hash a mean of zero over some pictures: an untrained network's codes would be nearly alike. */
+static inline void centre_outputs(sg_model *model)
+{
+    enum { N = 30 };
+    sg_error err = {0};
+    sg_encoder *encoder;
+    uint8_t planar[256];
+    float z[4 * BITS];
+    size_t outputs = sg_net_output_size(model->net);
+    float *bias = model->params->block + sg_params_find(model->params, "head.bias")->offset;
+    float means[4 * BITS] = {0};
+    assert_true(outputs <= 4 * BITS && sg_encoder_new(&encoder, model, 1, &err));
+    for (uint64_t i = 0; i < N; i++) {
+        sg_image image = draw_picture(5000 + i, 16, 16, 1);
+        sg_image_to_planar(planar, &image);
+        sg_encoder_outputs(encoder, z, planar, 1);
+        for (size_t k = 0; k < outputs; k++) means[k] += z[k] / N;
+        sg_image_clear(&image);
+    }
+    for (size_t k = 0; k < outputs; k++) bias[k] -= means[k];
+    sg_encoder_free(encoder);
+}
+
 /* An untrained network, its weights drawn by seed: codes as good as any for what is tested here. */
 static inline void make_model(const char *path, sg_head head, int64_t outputs, uint64_t seed)
 {
@@ -29,22 +70,9 @@ static inline void make_model(const char *path, sg_head head, int64_t outputs, u
                               .std = {0.25f}};
     if (!sg_model_new(&model, &spec, NULL, &err)) fail_msg("%s", err.message);
     assert_true(sg_params_init(model->params, "he", seed, &err));
+    if (head == SG_HEAD_HASH) centre_outputs(model);
     if (!sg_model_save(model, path, &err)) fail_msg("%s", err.message);
     sg_model_free(model);
-}
-
-/* A picture that follows from `number`: soft waves, so that codes differ and are not all alike. */
-static inline sg_image draw_picture(uint64_t number, int width, int height, int channels)
-{
-    sg_error err = {0};
-    sg_image image;
-    sg_rng rng = sg_rng_at(number, SG_RNG_TEST, 1, 0);
-    unsigned step_x = 1 + (unsigned)sg_rng_below(&rng, 20), step_y = 1 + (unsigned)sg_rng_below(&rng, 20);
-    assert_true(sg_image_init(&image, width, height, channels, &err));
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width * channels; x++)
-            image.pixels[y * width * channels + x] = (uint8_t)((unsigned)x * step_x + (unsigned)y * step_y);
-    return image;
 }
 
 /* Plainly: the library's own writers wait for the disk. */
