@@ -1,11 +1,14 @@
-/* Files into an index. Threads read ahead (pictures.c) while this one encodes full batches and stores them, always in the
- * order of the files: ids do not depend on timing. */
+/* Files into an index. Batches of files are looked at by all threads (read, hashed, decoded), then encoded by all threads,
+ * then stored, always in the order of the files: ids do not depend on timing. The two kinds of work take turns: threads
+ * that decode beside OpenMP's were no faster (both have the same cores), and the disk is kept busy by asking for the next
+ * files early. */
 #include "index_impl.h"
-#include "pictures_impl.h"
+#include "picture_impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signet/buf.h>
+#include <signet/cpu.h>
 #include <signet/file.h>
 #include <signet/interrupt.h>
 #include <signet/mem.h>
@@ -15,22 +18,13 @@
 #define COMMIT_ITEMS   1024 /* a batch of the store: at most these, and at most about one second of work */
 #define COMMIT_SECONDS 1.0
 
-/* A picture whose pixels wait for the network. */
-typedef struct waiting {
-    char *path; /* owned */
-    uint64_t nbytes;
-    int64_t mtime_ns;
-    uint8_t content[SG_CONTENT_NBYTES];
-} waiting;
-
 typedef struct ingest {
     sg_index *index;
     const sg_ingest_options *options;
     sg_ingest_counts *counts; /* what is done; stored items count when they are committed */
     sg_ingest_counts pending; /* of the open batch */
-    sg_pictures *pictures;
-    waiting *waiting; /* (batch) */
-    size_t nwaiting, batch, image_nbytes, code_nbytes;
+    sg_picture *found;        /* (2 * batch): files to look at; the second half is asked for meanwhile */
+    size_t nfound, batch, image_nbytes, code_nbytes;
     uint8_t *pixels, *codes; /* (batch, image_nbytes), (batch, code_nbytes) */
     bool open;               /* a batch of the store */
     size_t nput;             /* in it */
@@ -104,58 +98,82 @@ static bool say_duplicate(const ingest *in, const char *path, uint64_t other, sg
     return ok;
 }
 
-static bool put(ingest *in, const waiting *w, const uint8_t *code, sg_error *err)
+static bool put(ingest *in, const sg_picture *p, const uint8_t *code, sg_error *err)
 {
     sg_put_kind kind;
     uint64_t id, other;
-    sg_item item = {.path = w->path,
-                    .nbytes = w->nbytes,
-                    .mtime_ns = w->mtime_ns,
+    sg_item item = {.path = p->path,
+                    .nbytes = p->nbytes,
+                    .mtime_ns = p->mtime_ns,
                     .foreign = in->index->verdict != SG_RECIPE_SAME,
                     .code = code};
-    memcpy(item.content, w->content, SG_CONTENT_NBYTES);
+    memcpy(item.content, p->content, SG_CONTENT_NBYTES);
     if (!begin(in, err) || !sg_store_put(&kind, &id, &other, in->index->store, &item, err)) return false;
     in->nput++;
     in->pending.added += kind == SG_PUT_ADDED || kind == SG_PUT_DUPLICATE;
     in->pending.updated += kind == SG_PUT_UPDATED;
     in->pending.unchanged += kind == SG_PUT_UNCHANGED;
     in->pending.duplicates += other != 0;
-    if (kind == SG_PUT_UPDATED) say(in, w->path, "updated");
-    if (other != 0 && !say_duplicate(in, w->path, other, err)) return false;
+    if (kind == SG_PUT_UPDATED) say(in, p->path, "updated");
+    if (other != 0 && !say_duplicate(in, p->path, other, err)) return false;
     step(in);
     return in->nput < COMMIT_ITEMS || commit(in, err);
 }
 
-static bool encode_waiting(ingest *in, sg_error *err)
+/* The pixels of good pictures move together; each keeps its order. Returns how many there are. */
+static size_t gather_good(ingest *in, size_t n)
 {
-    bool ok =
-        in->nwaiting == 0 || sg_encoder_codes(in->index->encoder, in->codes, in->pixels, in->nwaiting, err);
-    for (size_t i = 0; ok && i < in->nwaiting; i++)
-        ok = put(in, &in->waiting[i], in->codes + i * in->code_nbytes, err);
-    for (size_t i = 0; i < in->nwaiting; i++) sg_free(in->waiting[i].path);
-    in->nwaiting = 0;
+    size_t good = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (in->found[i].state != SG_PICTURE_GOOD) continue;
+        if (good < i)
+            memcpy(in->pixels + good * in->image_nbytes, in->pixels + i * in->image_nbytes, in->image_nbytes);
+        good++;
+    }
+    return good;
+}
+
+static void drop_found(ingest *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++) sg_free(in->found[i].path);
+    in->nfound -= n;
+    if (in->nfound > 0) memmove(in->found, in->found + n, in->nfound * sizeof *in->found);
+}
+
+static bool store_found(ingest *in, size_t n, sg_error *err)
+{
+    const uint8_t *code = in->codes;
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        sg_picture *p = &in->found[i];
+        if (p->state == SG_PICTURE_GOOD) {
+            ok = put(in, p, code, err);
+            code += in->code_nbytes;
+        } else if (p->state == SG_PICTURE_BROKEN) {
+            ok = broken(in, p->path, &p->why, err);
+        } else {
+            in->counts->ignored++;
+            step(in);
+        }
+    }
     return ok && (!in->open || sg_now_seconds() - in->began < COMMIT_SECONDS || commit(in, err));
 }
 
-/* Takes the oldest of the pictures read ahead. */
-static bool take_first(ingest *in, sg_error *err)
+/* Takes the first of the found files, a batch of the network at most. */
+static bool take_found(ingest *in, sg_error *err)
 {
-    bool ok = true;
-    sg_picture *p = sg_pictures_first(in->pictures);
-    if (p->state == SG_PICTURE_BROKEN) {
-        ok = broken(in, p->path, &p->why, err);
-    } else if (p->state == SG_PICTURE_NO_IMAGE) {
-        in->counts->ignored++;
-        step(in);
-    } else {
-        waiting *w = &in->waiting[in->nwaiting];
-        memcpy(in->pixels + in->nwaiting++ * in->image_nbytes, p->pixels, in->image_nbytes);
-        *w = (waiting){.path = p->path, .nbytes = p->nbytes, .mtime_ns = p->mtime_ns};
-        memcpy(w->content, p->content, SG_CONTENT_NBYTES);
-        p->path = NULL;
-    }
-    sg_pictures_pop(in->pictures);
-    return ok && (in->nwaiting < in->batch || encode_waiting(in, err));
+    size_t n = in->nfound < in->batch ? in->nfound : in->batch;
+    int threads = in->options->threads > 0 ? in->options->threads : sg_threads();
+    const sg_preprocess *pp = &in->index->model->preprocess;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (size_t i = 0; i < n; i++)
+        if (!sg_interrupted()) sg_picture_look(&in->found[i], in->pixels + i * in->image_nbytes, pp);
+    if (!sg_interrupt_check(err)) return false;
+    size_t good = gather_good(in, n);
+    bool ok = good == 0 || sg_encoder_codes(in->index->encoder, in->codes, in->pixels, good, err);
+    ok = ok && store_found(in, n, err);
+    drop_found(in, n);
+    return ok;
 }
 
 /* --- finding --- */
@@ -183,9 +201,12 @@ static bool add_file(ingest *in, char *path, bool named, sg_error *err)
         step(in);
         goto done;
     }
-    while (ok && sg_pictures_full(in->pictures)) ok = take_first(in, err);
+    if (ok && in->nfound == 2 * in->batch) ok = take_found(in, err);
     if (ok) {
-        sg_pictures_push(in->pictures, path, named, (uint64_t)st.st_size, mtime_of(&st));
+        sg_picture *p = &in->found[in->nfound++];
+        *p = (sg_picture){
+            .path = path, .named = named, .nbytes = (uint64_t)st.st_size, .mtime_ns = mtime_of(&st)};
+        sg_picture_expect(p);
         return true;
     }
 done:
@@ -224,23 +245,20 @@ static bool add_path(ingest *in, const char *given, sg_error *err)
 
 static bool prepare(ingest *in, sg_error *err)
 {
-    const sg_model *model = sg_encoder_model(in->index->encoder);
     in->batch = sg_encoder_batch(in->index->encoder);
-    in->image_nbytes = sg_net_input_size(model->net);
+    in->image_nbytes = sg_net_input_size(in->index->model->net);
     in->code_nbytes = in->index->info.nbits / 8;
-    in->waiting = sg_calloc(in->batch, sizeof *in->waiting);
+    in->found = sg_calloc(2 * in->batch, sizeof *in->found);
     in->pixels = sg_alloc(in->batch, in->image_nbytes);
     in->codes = sg_alloc(in->batch, in->code_nbytes);
-    if (!in->waiting || !in->pixels || !in->codes) return sg_fail_memory(err, "ingest");
-    return sg_pictures_open(&in->pictures, &model->preprocess, 2 * in->batch, in->options->threads, err);
+    return in->found && in->pixels && in->codes ? true : sg_fail_memory(err, "ingest");
 }
 
 static void finish(ingest *in)
 {
     if (in->open) sg_store_abort(in->index->store);
-    sg_pictures_close(in->pictures);
-    for (size_t i = 0; i < in->nwaiting; i++) sg_free(in->waiting[i].path);
-    sg_free(in->waiting);
+    drop_found(in, in->nfound);
+    sg_free(in->found);
     sg_free(in->pixels);
     sg_free(in->codes);
 }
@@ -257,8 +275,8 @@ bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *cons
                        index->differs);
     bool ok = prepare(&in, &why);
     for (size_t i = 0; ok && i < npaths; i++) ok = add_path(&in, paths[i], &why);
-    while (ok && !sg_pictures_empty(in.pictures)) ok = sg_interrupt_check(&why) && take_first(&in, &why);
-    ok = ok && encode_waiting(&in, &why) && commit(&in, &why);
+    while (ok && in.nfound > 0) ok = take_found(&in, &why);
+    ok = ok && commit(&in, &why);
     if (!ok && why.code == SG_ERR_INTERRUPTED) { /* what is in the open batch is sound: it is kept */
         sg_error failed;
         if (!commit(&in, &failed)) why = failed;

@@ -1,0 +1,60 @@
+#include "picture_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signet/file.h>
+#include <signet/mem.h>
+#include <unistd.h>
+
+#define SIGNATURE_NBYTES 12
+
+void sg_picture_expect(const sg_picture *p)
+{
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return;
+    posix_fadvise(fd, 0, p->named ? 0 : SIGNATURE_NBYTES, POSIX_FADV_WILLNEED);
+    close(fd);
+}
+
+/* A file of a folder without a known signature is not read any further: it may be a film. */
+static bool has_signature(bool *has, const char *path, sg_error *err)
+{
+    char bytes[SIGNATURE_NBYTES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return sg_fail_errno(err, errno, "%s: cannot open", path);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    int errnum = errno;
+    close(fd);
+    if (n < 0) return sg_fail_errno(err, errnum, "%s: cannot read", path);
+    *has = sg_image_format(bytes, (size_t)n) != NULL;
+    return true;
+}
+
+static bool decode(sg_picture *p, uint8_t *planar, const sg_preprocess *pp, const char *bytes, size_t nbytes)
+{
+    sg_image image;
+    const sg_decode_options options = {.channels = pp->channels};
+    bool ok = sg_image_decode(&image, bytes, nbytes, &options, &p->why);
+    if (ok) {
+        ok = sg_preprocess_planar(planar, &image, pp, &p->why);
+        sg_image_clear(&image);
+    }
+    return ok ? true : sg_prefix(&p->why, "%s", p->path);
+}
+
+void sg_picture_look(sg_picture *p, uint8_t *planar, const sg_preprocess *pp)
+{
+    char *bytes;
+    size_t nbytes;
+    bool image = true;
+    p->state = SG_PICTURE_BROKEN;
+    if (!p->named && !has_signature(&image, p->path, &p->why)) return;
+    if (!image) {
+        p->state = SG_PICTURE_NO_IMAGE;
+        return;
+    }
+    if (!sg_file_read(&bytes, &nbytes, p->path, SG_MAX_FILE_NBYTES, &p->why)) return;
+    sg_blake2b_of(p->content, sizeof p->content, bytes, nbytes);
+    if (decode(p, planar, pp, bytes, nbytes)) p->state = SG_PICTURE_GOOD;
+    sg_free(bytes);
+}
