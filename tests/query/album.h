@@ -4,6 +4,7 @@
 
 #include "base/scratch.h"
 
+#include <signet/cpu.h>
 #include <signet/file.h>
 #include <signet/ingest.h>
 #include <signet/params.h>
@@ -68,6 +69,8 @@ static inline void make_model(const char *path, sg_head head, int64_t outputs, u
                               .outputs = outputs,
                               .mean = {0.5f},
                               .std = {0.25f}};
+    sg_threads_set(
+        1); /* tests run beside each other: threads that wait for others' cores cost more than they bring */
     if (!sg_model_new(&model, &spec, NULL, &err)) fail_msg("%s", err.message);
     assert_true(sg_params_init(model->params, "he", seed, &err));
     if (head == SG_HEAD_HASH) centre_outputs(model);

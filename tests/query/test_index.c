@@ -153,6 +153,22 @@ static void test_other_recipe(void **state)
     sg_index_close(index);
 }
 
+static void test_without_memory(void **state)
+{
+    (void)state;
+    make_index();
+    bool done = false;
+    for (uint64_t nth = 1; !done; nth += 11) { /* a plan is made each time: not every allocation */
+        sg_error err = {0};
+        sg_index *index;
+        sg_mem_fail_at(nth);
+        done = sg_index_open(&index, "idx", SG_INDEX_ENCODE, true, &err);
+        sg_mem_fail_at(0);
+        if (!done) assert_true(!index && err.code == SG_ERR_MEMORY);
+        sg_index_close(index);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +178,7 @@ int main(void)
         scratch_test(test_other_bits),
         scratch_test(test_other_instructions),
         scratch_test(test_other_recipe),
+        scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

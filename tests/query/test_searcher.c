@@ -163,18 +163,15 @@ static void test_follows_changes(void **state)
     sg_index_close(index);
 }
 
-static bool whole_life(sg_error *err)
+static bool whole_life(sg_index *index, sg_error *err)
 {
-    sg_index *index = NULL;
     sg_searcher *searcher = NULL;
     sg_answer answer = {0};
-    bool ok = sg_index_open(&index, "idx", SG_INDEX_ENCODE, false, err) &&
-              sg_searcher_new(&searcher, index, err) &&
+    bool ok = sg_searcher_new(&searcher, index, err) &&
               sg_searcher_image(&answer, searcher, "query.jpg", 3, -1, err);
     if (!ok) assert_true(!answer.query && !answer.code && !answer.paths);
     sg_answer_clear(&answer);
     sg_searcher_free(searcher);
-    sg_index_close(index);
     return ok;
 }
 
@@ -183,7 +180,9 @@ static void test_without_memory(void **state)
     (void)state;
     make_many(5);
     put_picture("query.jpg", 7);
-    assert_survives_allocation_failures(whole_life(&err));
+    sg_index *index = open_index(false);
+    assert_survives_allocation_failures(whole_life(index, &err));
+    sg_index_close(index);
 }
 
 int main(void)
