@@ -32,6 +32,7 @@ bool sg_coded_part_make(sg_coded_part *part, sg_encoder *encoder, const sg_datas
     float *z = NULL;
     bool ok = false;
     *part = (sg_coded_part){.nbits = sg_net_output_size(model->net), .n = n};
+    if (progress) progress->total = n;
     if (!head_check(model, SG_HEAD_HASH, err)) goto exit;
     if (!sg_labels_pick(&part->labels, sg_dataset_labels(ds), items, n, err)) goto exit;
     if (!outputs_of(&z, encoder, ds, items, n, progress, err)) goto exit;

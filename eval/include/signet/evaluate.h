@@ -12,7 +12,7 @@ typedef struct sg_coded_part {
     sg_labels labels;
     size_t nbits, n;
 } sg_coded_part;
-/* A classifier: SG_ERR_MISMATCH. progress counts images; may be NULL. */
+/* A classifier: SG_ERR_MISMATCH. progress counts images, its total becomes n; may be NULL. */
 bool sg_coded_part_make(sg_coded_part *part, sg_encoder *encoder, const sg_dataset *ds, const uint32_t *items,
                         size_t n, sg_progress *progress, sg_error *err);
 void sg_coded_part_clear(sg_coded_part *part);
