@@ -45,6 +45,16 @@ bool sg_attack_needs_labels(const char *name)
     return attack != NULL && attack->needs_labels;
 }
 
+bool sg_attack_check(const char *name, sg_head head, sg_error *err)
+{
+    const sg_attack *attack = sg_attack_find(name, err);
+    if (attack == NULL) return false;
+    if (head == SG_HEAD_HASH ? attack->hash != NULL : attack->classifier != NULL) return true;
+    return sg_fail(err, SG_ERR_USAGE, "attack %s is for %s", attack->name,
+                   head == SG_HEAD_HASH ? "classifiers; this model is a hash"
+                                        : "hash models; this is a classifier");
+}
+
 bool sg_attack_defaults(sg_attack_options *options, const char *name, sg_error *err)
 {
     const sg_attack *attack = sg_attack_find(name, err);

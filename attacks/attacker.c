@@ -53,13 +53,11 @@ static bool choose(sg_attacker *a, const sg_attack_knowledge *knowledge, sg_erro
 {
     const sg_net_spec *spec = sg_model_spec(a->model);
     a->attack = sg_attack_find(a->options.name, err);
-    if (a->attack == NULL || !check_options(&a->options, err)) return false;
+    if (a->attack == NULL || !check_options(&a->options, err) ||
+        !sg_attack_check(a->options.name, spec->head, err))
+        return false;
     if (spec->head == SG_HEAD_HASH && !sg_bits_check(spec->outputs, err)) return false;
     a->objective = spec->head == SG_HEAD_HASH ? a->attack->hash : a->attack->classifier;
-    if (a->objective == NULL)
-        return sg_fail(err, SG_ERR_USAGE, "attack %s is for %s", a->attack->name,
-                       spec->head == SG_HEAD_HASH ? "classifiers; this model is a hash"
-                                                  : "hash models; this is a classifier");
     if (a->attack->needs_labels && knowledge == NULL)
         return sg_fail(err, SG_ERR_USAGE, "attack %s needs codes and labels of training images",
                        a->attack->name);

@@ -95,6 +95,15 @@ void sg_buf_put_utf8(sg_buf *buf, const char *text)
     for (size_t i = 0; i < n;) i += put_character(buf, text + i, n - i);
 }
 
+void sg_buf_put_line(sg_buf *buf, const char *text)
+{
+    for (const char *at = text; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            sg_buf_printf(buf, "\\x%02x", (unsigned char)*at);
+        else
+            sg_buf_put(buf, at, 1);
+}
+
 static const char *html_entity(char c)
 {
     switch (c) {

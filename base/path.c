@@ -20,6 +20,12 @@ bool sg_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool sg_path_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 const char *sg_path_base(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -100,6 +106,7 @@ done:
 
 bool sg_mkdirs(const char *path, sg_error *err)
 {
+    if (*path == '\0') return sg_fail(err, SG_ERR_USAGE, "an empty path");
     char *part = sg_strdup(path);
     if (!part) return sg_fail_memory(err, path);
     bool ok = true;

@@ -9,6 +9,7 @@
 #include <signet/hash.h>
 #include <signet/mem.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct attack_options {
     const char *model, *attack, *gradient, *out, *labels;
@@ -89,8 +90,15 @@ static bool load_inputs(job *j, sg_error *err)
     return true;
 }
 
-/* One line "image label" or "image 0 1 0 ..." of a labels file into row i; the image is told by its path as given
- * or by its name. */
+/* Is the image of a labels file's line this one: its path as given, or the end of it ("b.png", "a/b.png")? */
+static bool names_image(const char *line, const char *path)
+{
+    size_t n = strlen(line), length = strlen(path);
+    if (n > length || strcmp(path + length - n, line)) return false;
+    return n == length || path[length - n - 1] == '/';
+}
+
+/* One line "image label" or "image 0 1 0 ..." of a labels file into the rows of the images that it names. */
 static bool take_label_line(sg_labels *labels, const job *j, char *line, size_t number, sg_error *err)
 {
     size_t fields = labels->rows ? labels->classes : 1;
@@ -105,7 +113,7 @@ static bool take_label_line(sg_labels *labels, const job *j, char *line, size_t 
         *space = '\0';
     }
     for (size_t i = 0; i < j->n; i++) {
-        if (strcmp(line, j->call->args[i]) && strcmp(line, sg_path_base(j->call->args[i]))) continue;
+        if (!names_image(line, j->call->args[i])) continue;
         if (!labels->rows) labels->ids[i] = (int32_t)values[0];
         for (size_t f = 0; labels->rows && f < fields; f++) labels->rows[i * fields + f] = (uint8_t)values[f];
     }
@@ -118,14 +126,49 @@ static bool read_labels(sg_labels *labels, const job *j, const sg_labels *kind, 
     size_t nbytes, number = 0;
     if (!sg_labels_init(labels, j->n, kind->classes, kind->rows != NULL, err)) return false;
     if (!sg_file_read(&text, &nbytes, j->o->labels, SG_MAX_FILE_NBYTES, err)) return false;
-    bool ok = true;
+    bool ok = !nbytes || !memchr(text, '\0', nbytes);
+    if (!ok) sg_fail(err, SG_ERR_FORMAT, "%s: a byte of value 0: no file of labels", j->o->labels);
     for (char *line = text, *next; ok && line && *line; line = next) {
         next = strchr(line, '\n');
-        if (next) *next++ = '\0';
+        size_t length = next ? (size_t)(next++ - line) : strlen(line);
+        while (length > 0 && strchr(" \t\r", line[length - 1])) length--;
+        line[length] = '\0';
         number++;
         if (*line) ok = take_label_line(labels, j, line, number, err);
     }
     sg_free(text);
+    size_t labelled = 0;
+    for (size_t i = 0; i < j->n; i++) labelled += sg_labels_count(labels, i) > 0;
+    if (ok && labelled < j->n)
+        cli_remark(j->call,
+                   "%s: %zu of %zu images have no label: they are attacked by what the model makes of them",
+                   j->o->labels, j->n - labelled, j->n);
+    return ok;
+}
+
+/* An earlier attack's files are written anew; the user's pictures, which may have the same names, are not. */
+static bool check_output(const job *j, const char *path, bool attacked, sg_error *err)
+{
+    for (size_t i = 0; i < j->n; i++)
+        if (sg_path_same(path, j->call->args[i]))
+            return sg_fail(err, SG_ERR_USAGE, "-o %s: %s would be written over", j->o->out, j->call->args[i]);
+    return attacked ? true
+                    : sg_fail(err, SG_ERR_IO, "%s: is there, and its folder holds no attack.csv: -o another",
+                              path);
+}
+
+/* Before hours of work: the folder, and that the names in it are free. */
+static bool take_folder(const job *j, sg_error *err)
+{
+    char *path;
+    if (!sg_mkdirs(j->o->out, err) || !sg_path_join(&path, j->o->out, "attack.csv", err)) return false;
+    bool attacked = sg_path_exists(path), ok = true;
+    sg_free(path);
+    for (size_t i = 0; ok && i < j->n; i++) {
+        if (!sg_path_join(&path, j->o->out, j->names[i], err)) return false;
+        ok = !sg_path_exists(path) || check_output(j, path, attacked, err);
+        sg_free(path);
+    }
     return ok;
 }
 
@@ -138,7 +181,8 @@ static bool run_attacker(job *j, const sg_attack_knowledge *knowledge, const sg_
     sg_progress progress;
     sg_progress_init(&progress, cli_log(j->call), j->options.name, "image-steps",
                      j->n * (uint64_t)j->options.iterations);
-    bool ok = sg_attacker_run(attacker, j->adversarial, j->results, &input, &progress, err);
+    bool ok =
+        take_folder(j, err) && sg_attacker_run(attacker, j->adversarial, j->results, &input, &progress, err);
     sg_progress_end(&progress);
     sg_attacker_free(attacker);
     return ok;
@@ -154,7 +198,8 @@ static bool attack_with_data(job *j, sg_error *err)
     sg_labels labels = {0};
     if (!cli_data_open(&ds, &split, &j->o->data, err)) return false;
     bool hash = sg_model_spec(j->model)->head == SG_HEAD_HASH, ok = true;
-    if (hash) {
+    if (j->o->labels) ok = read_labels(&labels, j, sg_dataset_labels(ds), err);
+    if (ok && hash) {
         sg_progress progress;
         sg_progress_init(&progress, cli_log(j->call), "encode", "images", split.ntrain);
         ok = sg_encoder_new(&encoder, j->model, 64, err) &&
@@ -162,7 +207,6 @@ static bool attack_with_data(job *j, sg_error *err)
         sg_progress_end(&progress);
     }
     sg_attack_knowledge knowledge = {part.codes, &part.labels, part.n};
-    if (ok && j->o->labels) ok = read_labels(&labels, j, sg_dataset_labels(ds), err);
     ok = ok && run_attacker(j, hash ? &knowledge : NULL, j->o->labels ? &labels : NULL, err);
     sg_labels_clear(&labels);
     sg_coded_part_clear(&part);
@@ -171,22 +215,16 @@ static bool attack_with_data(job *j, sg_error *err)
     return ok;
 }
 
-static bool write_images(const job *j, sg_error *err)
+static bool write_image(const job *j, size_t i, const char *path, sg_error *err)
 {
     const sg_net_spec *spec = sg_model_spec(j->model);
     size_t size = sg_net_input_size(j->model->net);
-    if (!sg_mkdirs(j->o->out, err)) return false;
-    for (size_t i = 0; i < j->n; i++) {
-        sg_image image = {0};
-        char *path = NULL;
-        bool ok = sg_image_from_planar(&image, j->adversarial + i * size, (int)spec->channels,
-                                       (int)spec->height, (int)spec->width, err) &&
-                  sg_path_join(&path, j->o->out, j->names[i], err) && sg_image_write_png(&image, path, err);
-        sg_free(path);
-        sg_image_clear(&image);
-        if (!ok) return false;
-    }
-    return true;
+    sg_image image = {0};
+    bool ok = sg_image_from_planar(&image, j->adversarial + i * size, (int)spec->channels, (int)spec->height,
+                                   (int)spec->width, err) &&
+              sg_image_write_png(&image, path, err);
+    sg_image_clear(&image);
+    return ok;
 }
 
 static bool write_csv(const job *j, sg_error *err)
@@ -210,6 +248,27 @@ static bool write_csv(const job *j, sg_error *err)
          sg_file_write(path, csv.data, csv.size, err);
     sg_free(path);
     sg_buf_clear(&csv);
+    return ok;
+}
+
+/* All of them, or none stays. */
+static bool write_files(const job *j, sg_error *err)
+{
+    char *path;
+    size_t written = 0;
+    bool ok = true;
+    for (; ok && written < j->n; written += ok) {
+        ok = sg_path_join(&path, j->o->out, j->names[written], err);
+        if (!ok) break;
+        ok = write_image(j, written, path, err);
+        sg_free(path);
+    }
+    ok = ok && write_csv(j, err);
+    for (size_t i = 0; !ok && i < written; i++)
+        if (sg_path_join(&path, j->o->out, j->names[i], NULL)) {
+            unlink(path);
+            sg_free(path);
+        }
     return ok;
 }
 
@@ -240,12 +299,12 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 {
     (void)status;
     job j = {.o = call->options, .call = call, .n = call->nargs};
-    if (!j.o->out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: the folder to write to");
+    if (!cli_need_out(j.o->out, "the folder to write to", err)) return false;
     if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) || !cli_model_load(&j.model, j.o->model, NULL, err))
         return false;
     bool ok = decide(&j, err) && name_outputs(&j, err) && load_inputs(&j, err);
     ok = ok && (j.o->data.spec ? attack_with_data(&j, err) : run_attacker(&j, NULL, NULL, err));
-    ok = ok && write_images(&j, err) && write_csv(&j, err);
+    ok = ok && write_files(&j, err);
     if (ok) cli_remark(call, "%zu images and attack.csv written to %s", j.n, j.o->out);
     for (size_t i = 0; j.names && i < j.n; i++) sg_free(j.names[i]);
     sg_free(j.names);

@@ -14,8 +14,7 @@ typedef struct audit_options {
 
 static void set_defaults(void *options)
 {
-    *(audit_options *)options =
-        (audit_options){.queries = 100, .top = 5000, .batch = 50, .data = CLI_DATA_DEFAULTS};
+    *(audit_options *)options = (audit_options){.top = 5000, .batch = 50, .data = CLI_DATA_DEFAULTS};
 }
 
 static bool parse_gradients(sg_gradient *gradients, const cli_texts *texts, sg_error *err)
@@ -41,6 +40,12 @@ static void fill_defaults(audit_options *o)
     if (!o->eps.n) o->eps.n = 3;
 }
 
+/* 100, or all where there are fewer. */
+static size_t default_queries(const sg_split *split)
+{
+    return split->nquery < 100 ? split->nquery : 100;
+}
+
 /* "--model A --model B" or "--model A B C": operands are models too. */
 static bool gather_models(audit_options *o, const cli_call *call, sg_error *err)
 {
@@ -62,7 +67,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_gradient gradients[CLI_LIST_MAX];
     sg_dataset *ds;
     sg_split split;
-    if (!o->out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: the folder of the audit");
+    if (!cli_need_out(o->out, "the folder of the audit", err)) return false;
     fill_defaults(o);
     if (!gather_models(o, call, err) || !parse_gradients(gradients, &o->gradients, err)) return false;
     if (!cli_data_open(&ds, &split, &o->data, err)) return false;
@@ -76,7 +81,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
                                 .gradients = gradients,
                                 .ngradients = o->gradients.n,
                                 .iterations = (int)o->iterations,
-                                .nqueries = (size_t)o->queries,
+                                .nqueries = o->queries ? (size_t)o->queries : default_queries(&split),
                                 .top = (size_t)o->top,
                                 .seed = (uint64_t)o->seed,
                                 .batch = (size_t)o->batch,
@@ -97,7 +102,7 @@ static const cli_option options[] = {
     {"gradient", 0, CLI_TEXTS, AT(gradients), "G,...", "exact, rule (default: both)", 0, 0},
     {"eps", 0, CLI_REALS, AT(eps), "E,...", "L-infinity budgets of [0, 1] (default: 0,2/255,8/255)", 0, 1},
     {"iterations", 0, CLI_COUNT, AT(iterations), "N", "steps (default: each attack's own)", 1, 1e6},
-    {"queries", 0, CLI_COUNT, AT(queries), "N", "images to attack (default: 100)", 1, 1e9},
+    {"queries", 0, CLI_COUNT, AT(queries), "N", "images to attack (default: 100, or all there are)", 1, 1e9},
     {"top", 0, CLI_COUNT, AT(top), "K", "cut of mAP@K, 0: none (default: 5000)", 0, 1e12},
     {"batch", 0, CLI_COUNT, AT(batch), "N",
      "images attacked at a time; no result depends on it (default: 50)", 1, 65536},

@@ -58,7 +58,10 @@ static bool print_labels(const char *path, double *p, const sg_model *model, con
             sg_json_add_string(label, "name", name);
             sg_json_add_number(label, "probability", value);
         } else {
-            printf("%s\t%.4f\t%s\n", path, value, name);
+            cli_print_path(path);
+            printf("\t%.4f\t", value);
+            cli_print_path(name);
+            putchar('\n');
         }
     }
     return root ? cli_print_json(root, err) : cli_stdout_check(err);
@@ -80,10 +83,8 @@ static bool classify_all(sg_encoder *encoder, const cli_call *call, int *status,
             sg_encoder_outputs(encoder, z, pixels, 1);
             softmax(p, z, n);
             ok = print_labels(call->args[i], p, model, o, err);
-        } else if (call->nargs == 1) {
-            ok = sg_fail(err, why.code, "%s", why.message);
         } else {
-            cli_skip(status, &why);
+            ok = cli_skip(status, &why, call->nargs == 1, err);
         }
     }
     sg_free(p);

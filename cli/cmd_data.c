@@ -112,7 +112,7 @@ static bool run_export(const cli_call *call, int *status, sg_error *err)
     data_options *o = call->options;
     sg_dataset *ds;
     sg_split split;
-    if (!o->out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: the folder to write to");
+    if (!cli_need_out(o->out, "the folder to write to", err)) return false;
     if (!take_data(&o->data, call, err) || !cli_data_open(&ds, &split, &o->data, err)) return false;
     const uint32_t *items;
     size_t n;

@@ -42,9 +42,11 @@ static bool print_row(const outputs *out, size_t i, const encode_options *o, sg_
         for (size_t k = 0; o->real && k < out->nbits; k++) sg_json_add_number(reals, NULL, (double)z[k]);
         return cli_print_json(root, err);
     }
-    if (!o->real) printf("%s\t%s\n", hex, out->names[i]);
+    fputs(hex, stdout);
     for (size_t k = 0; o->real && k < out->nbits; k++) printf("%s%.9g", k ? " " : "", (double)z[k]);
-    if (o->real) printf("\t%s\n", out->names[i]);
+    putchar('\t');
+    cli_print_path(out->names[i]);
+    putchar('\n');
     return cli_stdout_check(err);
 }
 
@@ -79,10 +81,8 @@ static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call
         ok = sg_interrupt_check(err);
         if (ok && cli_load_pixels(pixels + waiting * size, call->args[i], model, o->preprocessed, &why)) {
             out->names[out->n + waiting++] = call->args[i];
-        } else if (ok && call->nargs == 1) {
-            ok = sg_fail(err, why.code, "%s", why.message);
         } else if (ok) {
-            cli_skip(status, &why);
+            ok = cli_skip(status, &why, call->nargs == 1, err);
         }
         if (ok && (waiting == batch || i + 1 == call->nargs)) {
             sg_encoder_outputs(encoder, out->z + out->n * out->nbits, pixels, waiting);

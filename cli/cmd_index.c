@@ -6,6 +6,7 @@
 #include <signet/mem.h>
 #include <signet/search.h>
 #include <signet/table.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct index_options {
@@ -62,10 +63,12 @@ static bool gather_paths(const char ***paths, size_t *n, char **lines, const cli
     *lines = NULL;
     if (list && !sg_file_read(lines, &nbytes, list, SG_MAX_FILE_NBYTES, err)) return false;
     for (size_t i = 0; i < nbytes; i++) count += (*lines)[i] == '\n';
-    *paths = sg_alloc(count + 1, sizeof **paths);
-    if (!*paths) {
+    bool ok = nbytes == 0 || !memchr(*lines, '\0', nbytes);
+    if (!ok) sg_fail(err, SG_ERR_FORMAT, "%s: a byte of value 0: no list of a path a line", list);
+    if (ok && !(*paths = sg_alloc(count + 1, sizeof **paths))) ok = sg_fail_memory(err, "paths");
+    if (!ok) {
         sg_free(*lines);
-        return sg_fail_memory(err, "paths");
+        return false;
     }
     for (size_t i = 1; i < call->nargs; i++) (*paths)[used++] = call->args[i];
     for (char *line = *lines, *next; line && line < *lines + nbytes; line = next) {
@@ -85,12 +88,14 @@ typedef struct add_notes {
     sg_progress *progress;
 } add_notes;
 
-static void note(void *context, const char *path, const char *what)
+static void note(void *context, sg_ingest_event event, const char *path, const char *what)
 {
     const add_notes *notes = context;
     sg_progress_end(notes->progress);
-    bool skipped = !strncmp(what, "skipped", 7);
-    if (skipped || !notes->call->common.quiet) fprintf(stderr, "signet: %s: %s\n", path, what);
+    if (event == SG_INGEST_SKIPPED)
+        cli_warn("skipped: %s", what);
+    else
+        cli_remark(notes->call, "%s: %s", path, what);
 }
 
 static bool report_add(const sg_ingest_counts *c, const index_options *o, const char *index, sg_error *err)
@@ -139,6 +144,9 @@ static bool run_add(const cli_call *call, int *status, sg_error *err)
         ok = sg_ingest_paths(&counts, index, paths, n, &options, err);
         sg_progress_end(&progress);
         if (ok) ok = report_add(&counts, o, call->args[0], err);
+        if (!ok && err->code == SG_ERR_INTERRUPTED)
+            sg_prefix(err, "%s keeps %llu added and %llu updated", call->args[0],
+                      (unsigned long long)counts.added, (unsigned long long)counts.updated);
         if (counts.broken) *status = 1;
         sg_index_close(index);
     }
@@ -192,6 +200,22 @@ static bool find_ids(uint64_t *ids, size_t *n, sg_store *store, const cli_call *
     return true;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* A picture that was named twice is removed once. */
+static void drop_repeated(uint64_t *ids, size_t *n)
+{
+    size_t kept = 0;
+    if (*n > 1) qsort(ids, *n, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < *n; i++)
+        if (kept == 0 || ids[i] != ids[kept - 1]) ids[kept++] = ids[i];
+    *n = kept;
+}
+
 /* All or nothing: one transaction. */
 static bool run_remove(const cli_call *call, int *status, sg_error *err)
 {
@@ -204,6 +228,7 @@ static bool run_remove(const cli_call *call, int *status, sg_error *err)
     size_t n = 0;
     uint64_t *ids = sg_alloc(o->ids.n + call->nargs, sizeof *ids);
     bool ok = ids ? find_ids(ids, &n, store, call, o, err) : sg_fail_memory(err, "ids");
+    if (ok) drop_repeated(ids, &n);
     if (ok && (ok = sg_store_begin(store, err))) {
         for (size_t i = 0; ok && i < n; i++) ok = sg_store_remove(store, ids[i], err);
         if (ok)
@@ -245,7 +270,13 @@ static bool list_item(void *context, const sg_item *item, sg_error *err)
 {
     const listing *l = context;
     if (!l->options->json) {
-        printf("%llu\t%s%c", (unsigned long long)item->id, item->path, l->options->zero ? '\0' : '\n');
+        printf("%llu\t", (unsigned long long)item->id);
+        if (l->options->zero)
+            fwrite(item->path, 1, strlen(item->path) + 1, stdout);
+        else {
+            cli_print_path(item->path);
+            putchar('\n');
+        }
         return cli_stdout_check(err);
     }
     char code[SG_BITS_MAX / 4 + 1], content[2 * SG_CONTENT_NBYTES + 1];

@@ -19,7 +19,10 @@ static bool print_answer(const sg_answer *answer, const sg_index *index, const q
                          sg_error *err)
 {
     if (o->json) return sg_answer_json(stdout, answer, index, err);
-    if (several) printf("%s\n", answer->query);
+    if (several) {
+        cli_print_path(answer->query);
+        putchar('\n');
+    }
     return sg_answer_text(stdout, answer, err);
 }
 
@@ -35,11 +38,7 @@ static bool answer_all(sg_answer *answers, size_t *n, sg_index *index, const cli
     for (size_t i = 1; ok && i < call->nargs; i++) {
         sg_error why;
         if (!sg_searcher_image(&answers[*n], searcher, call->args[i], k, (int)o->radius, &why)) {
-            if (why.code == SG_ERR_INTERRUPTED || why.code == SG_ERR_MEMORY || call->nargs == 2) {
-                ok = sg_fail(err, why.code, "%s", why.message);
-            } else {
-                cli_skip(status, &why);
-            }
+            ok = cli_skip(status, &why, call->nargs == 2, err);
             continue;
         }
         ok = print_answer(&answers[(*n)++], index, o, call->nargs > 2, err);

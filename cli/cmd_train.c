@@ -183,7 +183,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     (void)status;
     train_options *o = call->options;
     if (!cli_need_args(call, 0, 0, "", err)) return false;
-    if (!o->out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: the folder of the run");
+    if (!cli_need_out(o->out, "the folder of the run", err)) return false;
     size_t n;
     const char *const *losses = sg_loss_names(&n);
     bool known = false;

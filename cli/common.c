@@ -1,5 +1,6 @@
 #include "common.h"
 
+#include <signet/buf.h>
 #include <signet/mem.h>
 #include <signet/preprocess.h>
 #include <stdarg.h>
@@ -47,21 +48,55 @@ FILE *cli_log(const cli_call *call)
     return call->common.quiet ? NULL : stderr;
 }
 
+/* One line on stderr, whatever bytes the arguments hold. */
+static void say(const char *format, va_list args)
+{
+    sg_buf text = SG_BUF_INIT, line = SG_BUF_INIT;
+    sg_buf_vprintf(&text, format, args);
+    sg_buf_put_line(&line, sg_buf_text(&text));
+    fprintf(stderr, "signet: %s\n", sg_buf_text(&line));
+    sg_buf_clear(&line);
+    sg_buf_clear(&text);
+}
+
 void cli_remark(const cli_call *call, const char *format, ...)
 {
     if (call->common.quiet) return;
     va_list args;
     va_start(args, format);
-    fputs("signet: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    say(format, args);
     va_end(args);
 }
 
-void cli_skip(int *status, const sg_error *why)
+void cli_warn(const char *format, ...)
 {
-    fprintf(stderr, "signet: skipped: %s\n", why->message);
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+bool cli_skip(int *status, const sg_error *why, bool only, sg_error *err)
+{
+    if (only || why->code == SG_ERR_INTERRUPTED || why->code == SG_ERR_MEMORY)
+        return sg_fail(err, why->code, "%s", why->message);
+    cli_warn("skipped: %s", why->message);
     *status = 1;
+    return true;
+}
+
+void cli_print_path(const char *path)
+{
+    sg_buf line = SG_BUF_INIT;
+    sg_buf_put_line(&line, path);
+    fputs(sg_buf_text(&line), stdout);
+    sg_buf_clear(&line);
+}
+
+bool cli_need_out(const char *out, const char *what, sg_error *err)
+{
+    if (!out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: %s", what);
+    return *out ? true : sg_fail(err, SG_ERR_USAGE, "-o: an empty path");
 }
 
 bool cli_print_json(sg_json *json, sg_error *err)

@@ -62,9 +62,16 @@ bool cli_model_load(sg_model **model, const char *path, const sg_head *head, sg_
 FILE *cli_log(const cli_call *call);
 /* One remark, "signet: ..." on cli_log. */
 void cli_remark(const cli_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* One skipped input: always on stderr; sets *status to 1. */
-void cli_skip(int *status, const sg_error *why);
+/* The same on stderr even under --quiet. */
+void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* An input that failed. It is listed on stderr and skipped, which sets *status to 1; what ends the command instead is an
+ * interrupt, lack of memory, or that it was the only one. */
+bool cli_skip(int *status, const sg_error *why, bool only, sg_error *err);
 
+/* The path on standard output, on one line whatever bytes it has. */
+void cli_print_path(const char *path);
+/* -o: SG_ERR_USAGE when it is missing ("-o is missing: WHAT") or empty. */
+bool cli_need_out(const char *out, const char *what, sg_error *err);
 /* One line on standard output; takes json. */
 bool cli_print_json(sg_json *json, sg_error *err);
 bool cli_stdout_check(sg_error *err);

@@ -1,5 +1,7 @@
-#include "options.h"
+#include "common.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <signet/codes.h>
 #include <signet/cpu.h>
 #include <signet/interrupt.h>
@@ -57,11 +59,11 @@ static int fail_command(int argc, char **argv)
     for (size_t i = 0; i < cli_ncommands; i++)
         group |= !strncmp(cli_commands[i]->name, argv[0], length) && cli_commands[i]->name[length] == ' ';
     if (!group)
-        fprintf(stderr, "signet: unknown command \"%s\"; see signet --help\n", argv[0]);
+        cli_warn("unknown command \"%s\"; see signet --help", argv[0]);
     else if (argc > 1 && argv[1][0] != '-')
-        fprintf(stderr, "signet: unknown command \"%s %s\"; see signet --help\n", argv[0], argv[1]);
+        cli_warn("unknown command \"%s %s\"; see signet --help", argv[0], argv[1]);
     else
-        fprintf(stderr, "signet: \"%s\" needs one more word; see signet --help\n", argv[0]);
+        cli_warn("\"%s\" needs one more word; see signet --help", argv[0]);
     return EXIT_USAGE;
 }
 
@@ -93,9 +95,19 @@ static int run(const cli_command *command, int argc, char **argv)
     return status;
 }
 
+/* A standard stream that was closed must not give its number to a file that is opened later: what is printed would go
+ * into it. The number is held by what can be neither read nor written. */
+static void hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) open("/", O_PATH);
+}
+
 int main(int argc, char **argv)
 {
     argc--, argv++;
+    hold_standard_streams();
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit of a file's size fails instead */
     if (argc == 0) {
         print_overview(stderr);
         return EXIT_USAGE;

@@ -115,6 +115,9 @@ typedef struct exporter {
     size_t format;
     names files, classes;
     sg_buf list;
+    bool again;     /* the folder holds a list: what stands there was exported and may be written anew */
+    char **written; /* (nwritten) owned: paths of the new files */
+    size_t nwritten;
 } exporter;
 
 static bool names_of_items(exporter *e, sg_error *err)
@@ -138,19 +141,38 @@ static void list_labels(sg_buf *list, const sg_labels *labels, size_t item)
 
 /* A plain file: thousands of them are brought to the disk at once before the list is written, since one by one takes
  * minutes. */
-static bool write_file(const char *path, const unsigned char *bytes, size_t nbytes, sg_error *err)
+static bool write_new(int fd, const char *path, const unsigned char *bytes, size_t nbytes, sg_error *err)
 {
-    FILE *file = fopen(path, "wb");
-    if (!file) return sg_fail_errno(err, errno, "%s: cannot write", path);
-    bool ok = fwrite(bytes, 1, nbytes, file) == nbytes;
+    FILE *file = fdopen(fd, "wb");
+    bool ok = file && fwrite(bytes, 1, nbytes, file) == nbytes;
     int errnum = errno;
-    if (fclose(file) != 0 && ok) {
+    if ((file ? fclose(file) : close(fd)) != 0 && ok) {
         ok = false;
         errnum = errno;
     }
-    if (ok) return true;
-    remove(path);
-    return sg_fail_errno(err, errnum, "%s: cannot write", path);
+    return ok ? true : sg_fail_errno(err, errnum, "%s: cannot write", path);
+}
+
+/* Takes path. What is there is replaced as a whole, and only where an export put it: never the picture itself. */
+static bool write_file(exporter *e, char *path, const char *source, const unsigned char *bytes, size_t nbytes,
+                       sg_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+        e->written[e->nwritten++] = path;
+        return write_new(fd, path, bytes, nbytes, err);
+    }
+    bool ok = false;
+    if (errno != EEXIST)
+        sg_fail_errno(err, errno, "%s: cannot write", path);
+    else if (!e->again)
+        sg_fail(err, SG_ERR_IO, "%s: is there already, and its folder holds no export", path);
+    else if (source && sg_path_same(path, source))
+        sg_fail(err, SG_ERR_IO, "%s: would be written over itself", path);
+    else
+        ok = sg_file_write(path, bytes, nbytes, err);
+    sg_free(path);
+    return ok;
 }
 
 static bool sync_folder(const char *dir, sg_error *err)
@@ -177,7 +199,11 @@ static bool export_item(exporter *e, size_t item, sg_error *err)
     bool ok = sg_buf_ok(&name) ? true : sg_fail_memory(err, "export");
     ok = ok && sg_path_join(&path, e->dir, sg_buf_text(&name), err) &&
          sg_dataset_load(&image, e->ds, item, NULL, err) &&
-         formats[e->format].encode(&bytes, &nbytes, &image, err) && write_file(path, bytes, nbytes, err);
+         formats[e->format].encode(&bytes, &nbytes, &image, err);
+    if (ok) {
+        ok = write_file(e, path, sg_dataset_item_path(e->ds, item), bytes, nbytes, err);
+        path = NULL;
+    }
     sg_free(bytes);
     sg_image_clear(&image);
     sg_free(path);
@@ -236,6 +262,33 @@ static bool write_classes(const exporter *e, sg_error *err)
     return ok;
 }
 
+/* Lists of the parts that a folder may hold. */
+static bool holds_lists(bool *any, const char *dir, sg_error *err)
+{
+    static const char *const lists[] = {"train.txt", "query.txt", "database.txt", "val.txt"};
+    *any = false;
+    for (size_t i = 0; !*any && i < sizeof lists / sizeof *lists; i++) {
+        char *path;
+        if (!sg_path_join(&path, dir, lists[i], err)) return false;
+        *any = sg_path_exists(path);
+        sg_free(path);
+    }
+    return true;
+}
+
+/* All of it, or no new file stays. */
+static void finish(exporter *e, bool ok)
+{
+    for (size_t i = 0; i < e->nwritten; i++) {
+        if (!ok) unlink(e->written[i]);
+        sg_free(e->written[i]);
+    }
+    sg_free(e->written);
+    sg_buf_clear(&e->list);
+    names_clear(&e->classes);
+    names_clear(&e->files);
+}
+
 static bool choose_format(size_t *format, const char *name, sg_error *err)
 {
     for (*format = 0; *format < NFORMATS; ++*format)
@@ -248,14 +301,14 @@ bool sg_export(const sg_dataset *ds, const uint32_t *items, size_t n, const char
 {
     exporter e = {.ds = ds, .dir = dir, .list = SG_BUF_INIT};
     if (!choose_format(&e.format, format, err)) return false;
-    bool ok = names_of_items(&e, err) && make_folders(&e, items, n, err);
+    e.written = sg_alloc(n, sizeof *e.written);
+    bool ok = e.written ? true : sg_fail_memory(err, "export");
+    ok = ok && names_of_items(&e, err) && holds_lists(&e.again, dir, err) && make_folders(&e, items, n, err);
     for (size_t i = 0; ok && i < n; i++) {
         ok = sg_interrupt_check(err) && export_item(&e, items[i], err);
         if (ok && progress) progress(data, i + 1);
     }
     ok = ok && sync_folder(dir, err) && write_classes(&e, err) && write_text(dir, part, &e.list, err);
-    sg_buf_clear(&e.list);
-    names_clear(&e.classes);
-    names_clear(&e.files);
+    finish(&e, ok);
     return ok;
 }

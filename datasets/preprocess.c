@@ -27,7 +27,7 @@ static bool plan_make(plan *p, const sg_image *in, const sg_preprocess *pp, sg_e
     int64_t width = (int64_t)pp->resize * in->width / shorter;
     int64_t height = (int64_t)pp->resize * in->height / shorter;
     if (width < pp->width || height < pp->height)
-        return sg_fail(err, SG_ERR_USAGE,
+        return sg_fail(err, SG_ERR_MISMATCH,
                        "a crop of %d x %d does not fit into the image resized to %lld x %lld", pp->width,
                        pp->height, (long long)width, (long long)height);
     if ((uint64_t)width * (uint64_t)height > SG_MAX_PIXELS)

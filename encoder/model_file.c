@@ -128,6 +128,14 @@ static bool same_shape(const sg_tensor *t, const sg_st_tensor *stored)
     return t->ndim == stored->ndim && memcmp(t->dims, stored->dims, (size_t)t->ndim * sizeof *t->dims) == 0;
 }
 
+static bool variances_check(const sg_tensor *t, const float *values, sg_error *err)
+{
+    for (size_t i = 0; i < t->size; i++)
+        if (values[i] < 0.0f)
+            return sg_fail(err, SG_ERR_FORMAT, "tensor '%s': number %zu is a variance below 0", t->name, i);
+    return true;
+}
+
 static bool tensors_read(sg_params *params, const sg_safetensors *st, sg_error *err)
 {
     for (size_t i = 0; i < params->ntensors; i++) {
@@ -138,6 +146,7 @@ static bool tensors_read(sg_params *params, const sg_safetensors *st, sg_error *
             return sg_fail(err, SG_ERR_FORMAT, "tensor '%s' has a shape that its network does not have",
                            t->name);
         if (!sg_safetensors_floats(params->block + t->offset, st, stored, err)) return false;
+        if (t->role == SG_TENSOR_BN_VAR && !variances_check(t, params->block + t->offset, err)) return false;
     }
     for (size_t i = 0; i < st->ntensors; i++)
         if (!sg_params_find(params, st->tensors[i].name))

@@ -228,6 +228,9 @@ bool sg_model_meta_read(sg_model *model, const sg_kv *meta, sg_error *err)
     uint8_t digest[SG_FINGERPRINT_NBYTES];
     int64_t resize;
     if (!int_read(&resize, meta, "signet.resize", 0, INT32_MAX, err)) return false;
+    /* 0: to height x width, whatever the shape; else the shorter side, and the crop must fit. */
+    if (resize && resize < (spec->height > spec->width ? spec->height : spec->width))
+        return wrong(meta, "signet.resize", err);
     model->preprocess = (sg_preprocess){.channels = (int)spec->channels,
                                         .width = (int)spec->width,
                                         .height = (int)spec->height,

@@ -34,6 +34,15 @@ static bool discard(const char *path, sg_error *err)
     return sg_fail_errno(err, errno, "%s: cannot remove", path);
 }
 
+/* An unfinished run is begun anew; a model that no run left here is not ours to remove. */
+static bool check_models(const sg_run *run, const char *folder, sg_error *err)
+{
+    const char *found = sg_path_exists(run->best) ? run->best : sg_path_exists(run->last) ? run->last : NULL;
+    if (!found || sg_path_exists(run->config)) return true;
+    return sg_fail(err, SG_ERR_USAGE, "%s: holds no run, but %s; name another folder", folder,
+                   sg_path_base(found));
+}
+
 bool sg_run_open(sg_run *run, const char *folder, sg_error *err)
 {
     *run = (sg_run){.lines = SG_BUF_INIT};
@@ -45,7 +54,7 @@ bool sg_run_open(sg_run *run, const char *folder, sg_error *err)
               is_finished(&finished, run->log, err);
     if (ok && finished)
         ok = sg_fail(err, SG_ERR_USAGE, "%s: holds a finished run; name another folder or remove it", folder);
-    ok = ok && sg_mkdirs(folder, err);
+    ok = ok && check_models(run, folder, err) && sg_mkdirs(folder, err);
     if (ok) sg_out_sweep(folder);
     ok = ok && discard(run->log, err) && discard(run->best, err) && discard(run->last, err);
     if (!ok) sg_run_close(run);

@@ -144,6 +144,9 @@ static bool model_info(sg_audit_model *info, const char *path, const sg_audit *a
     bool ok = feedback_digest(info->feedback, &model->feedback, err);
     sg_model_free(model);
     if (!ok) return false;
+    for (size_t i = 0; i < audit->options->nattacks; i++)
+        if (!sg_attack_check(audit->options->attacks[i], info->hash ? SG_HEAD_HASH : SG_HEAD_CLASSIFIER, err))
+            return sg_prefix(err, "%s", path);
     size_t classes = sg_dataset_labels(audit->ds)->classes;
     if (info->hash && !audit->split->ndatabase)
         return sg_fail(err, SG_ERR_USAGE, "%s is a hash: the split has no database to search", path);

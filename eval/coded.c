@@ -75,6 +75,7 @@ bool sg_coded_part_read(sg_coded_part *part, const char *codes, const char *labe
     if (!ok)
         sg_fail(err, SG_ERR_FORMAT, "%s: codes of %zu bytes: 1 to %d are possible", codes, npy.cols,
                 SG_BITS_MAX / 8);
+    if (ok && part->n == 0) ok = sg_fail(err, SG_ERR_FORMAT, "%s: holds no codes", codes);
     ok = ok && labels_read(&part->labels, labels, err);
     if (ok && part->labels.n != part->n)
         ok = sg_fail(err, SG_ERR_MISMATCH, "%s has %zu labels, %s %zu codes", labels, part->labels.n, codes,

@@ -1,6 +1,7 @@
 #include "plot_impl.h"
 
 #include <errno.h>
+#include <signet/interrupt.h>
 #include <signet/kv.h>
 #include <signet/mem.h>
 #include <spawn.h>
@@ -71,8 +72,9 @@ static bool run(sg_buf *output, const char *script, sg_error *err)
     }
     ok = ok && write_all(fd[SCRIPT], script, err) && spawn(&status, fd, err) &&
          read_all(output, fd[OUTPUT], err) && read_all(&complaints, fd[COMPLAINTS], err);
-    if (ok && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
-        ok = sg_fail(err, SG_ERR_IO, "gnuplot failed: %s", sg_buf_text(&complaints));
+    if (ok && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) /* ctrl-C ends it too */
+        ok = sg_interrupt_check(err) &&
+             sg_fail(err, SG_ERR_IO, "gnuplot failed: %s", sg_buf_text(&complaints));
     for (int i = 0; i < NSTREAMS; i++)
         if (fd[i] >= 0) close(fd[i]);
     sg_buf_clear(&complaints);

@@ -88,7 +88,7 @@ static bool open_file(sg_store *store, int timeout_ms, sg_error *err)
     if (stat(store->dir, &st) != 0) return sg_fail_errno(err, errno, "%s: cannot open the index", store->dir);
     if (!S_ISDIR(st.st_mode)) return sg_fail(err, SG_ERR_IO, "%s: is no folder, so no index", store->dir);
     if (!sg_store_check_place(store->dir, err)) return false;
-    store->fd = open(store->file, O_RDONLY | O_CLOEXEC);
+    store->fd = open(store->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not keep us waiting */
     if (store->fd < 0 && errno == ENOENT)
         return sg_fail(err, SG_ERR_NOT_FOUND, "%s: holds no index (no %s)", store->dir, SG_STORE_DATA);
     if (store->fd < 0) return sg_fail_errno(err, errno, "%s: cannot open", store->file);

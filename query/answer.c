@@ -15,23 +15,13 @@ static bool print(FILE *out, const char *text, sg_error *err)
     return true;
 }
 
-/* A path on a line of its own: control characters as \xNN, all else as it is. */
-static void put_path(sg_buf *buf, const char *path)
-{
-    for (const char *at = path; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            sg_buf_printf(buf, "\\x%02x", (unsigned char)*at);
-        else
-            sg_buf_put(buf, at, 1);
-}
-
 bool sg_answer_text(FILE *out, const sg_answer *answer, sg_error *err)
 {
     sg_buf text = SG_BUF_INIT;
     for (size_t i = 0; i < answer->result.n; i++) {
         const sg_hit *hit = &answer->result.hits[i];
         sg_buf_printf(&text, "%" PRIu32 " %" PRIu64 " ", hit->distance, hit->id);
-        put_path(&text, answer->paths[i]);
+        sg_buf_put_line(&text, answer->paths[i]);
         sg_buf_puts(&text, "\n");
     }
     bool ok = sg_buf_ok(&text) ? print(out, sg_buf_text(&text), err) : sg_fail_memory(err, "answer");

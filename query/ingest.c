@@ -32,9 +32,9 @@ typedef struct ingest {
     uint64_t nfinished; /* for the progress line */
 } ingest;
 
-static void say(const ingest *in, const char *path, const char *what)
+static void say(const ingest *in, sg_ingest_event event, const char *path, const char *what)
 {
-    if (in->options->note) in->options->note(in->options->context, path, what);
+    if (in->options->note) in->options->note(in->options->context, event, path, what);
 }
 
 static void step(ingest *in)
@@ -50,10 +50,8 @@ static bool broken(ingest *in, const char *path, const sg_error *why, sg_error *
         if (err) *err = *why;
         return false;
     }
-    size_t n = strlen(path);
-    bool prefixed = strncmp(why->message, path, n) == 0 && strncmp(why->message + n, ": ", 2) == 0;
     in->counts->broken++;
-    say(in, path, why->message + (prefixed ? n + 2 : 0));
+    say(in, SG_INGEST_SKIPPED, path, why->message);
     step(in);
     return true;
 }
@@ -92,7 +90,7 @@ static bool say_duplicate(const ingest *in, const char *path, uint64_t other, sg
     if (!sg_store_get(&item, &other_path, in->index->store, other, err)) return false;
     sg_buf_printf(&what, "same content as %s (id %" PRIu64 ")", other_path, other);
     bool ok = sg_buf_ok(&what) ? true : sg_fail_memory(err, path);
-    if (ok) say(in, path, sg_buf_text(&what));
+    if (ok) say(in, SG_INGEST_DUPLICATE, path, sg_buf_text(&what));
     sg_buf_clear(&what);
     sg_free(other_path);
     return ok;
@@ -114,7 +112,7 @@ static bool put(ingest *in, const sg_picture *p, const uint8_t *code, sg_error *
     in->pending.updated += kind == SG_PUT_UPDATED;
     in->pending.unchanged += kind == SG_PUT_UNCHANGED;
     in->pending.duplicates += other != 0;
-    if (kind == SG_PUT_UPDATED) say(in, p->path, "updated");
+    if (kind == SG_PUT_UPDATED) say(in, SG_INGEST_UPDATED, p->path, "updated");
     if (other != 0 && !say_duplicate(in, p->path, other, err)) return false;
     step(in);
     return in->nput < COMMIT_ITEMS || commit(in, err);

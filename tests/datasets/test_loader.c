@@ -253,7 +253,7 @@ static void test_broken_image(void **state)
     sg_error err = {0};
     assert_true(sg_loader_start(loader, 0, &err));
     assert_false(sg_loader_next(&batch, loader, &err));
-    assert_message(err, SG_ERR_USAGE, "00.png: a crop of 80 x 8 does not fit");
+    assert_message(err, SG_ERR_MISMATCH, "00.png: a crop of 80 x 8 does not fit");
     sg_loader_close(loader);
     sg_dataset_close(ds);
 }

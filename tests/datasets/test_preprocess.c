@@ -92,7 +92,7 @@ static void test_errors(void **state)
     sg_error err = {0};
     assert_true(sg_image_init(&image, 60000, 1, 1, NULL));
     assert_false(sg_preprocess_image(&out, &image, &(sg_preprocess){1, 32, 33, 32}, &err));
-    assert_message(err, SG_ERR_USAGE, "crop of 32 x 33 does not fit");
+    assert_message(err, SG_ERR_MISMATCH, "crop of 32 x 33 does not fit");
     assert_false(sg_preprocess_image(&out, &image, &(sg_preprocess){1, 32, 32, 256}, &err));
     assert_message(err, SG_ERR_LIMIT, "15360000 x 256");
     assert_null(out.pixels);

@@ -543,7 +543,7 @@ static void test_refused(void **state)
     assert_false(sg_path_exists("out"));
     o = b.options;
     o.model_paths = mixed;
-    refused(&b, &o, SG_ERR_USAGE, "class: ");
+    refused(&b, &o, SG_ERR_USAGE, "class.safetensors: attack ");
     o = b.options;
     o.top = 11;
     refused(&b, &o, SG_ERR_MISMATCH, "out holds another audit");

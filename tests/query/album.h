@@ -120,10 +120,15 @@ static inline sg_index *open_index(bool writable)
     return index;
 }
 
-static inline void gather_note(void *context, const char *path, const char *what)
+static inline void gather_note(void *context, sg_ingest_event event, const char *path, const char *what)
 {
     FILE *out = context;
-    fprintf(out, "%s: %s\n", sg_path_base(path), what);
+    if (event == SG_INGEST_SKIPPED) { /* an error's message, which begins with the path */
+        assert_memory_equal(what, path, strlen(path));
+        fprintf(out, "%s\n", what + (sg_path_base(path) - path));
+    } else {
+        fprintf(out, "%s: %s\n", sg_path_base(path), what);
+    }
 }
 
 /* Adds one path; notes (the caller's, free) as lines "NAME: WHAT". */

@@ -265,9 +265,9 @@ static void test_many(void **state)
     sg_free(first);
 }
 
-static void stop_at(void *context, const char *path, const char *what)
+static void stop_at(void *context, sg_ingest_event event, const char *path, const char *what)
 {
-    (void)path, (void)what;
+    (void)event, (void)path, (void)what;
     if (--*(int *)context == 0) sg_interrupt_set(true);
 }
 

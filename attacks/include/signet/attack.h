@@ -21,6 +21,8 @@ typedef struct sg_attack_options {
 bool sg_attack_defaults(sg_attack_options *options, const char *name, sg_error *err);
 const char *const *sg_attack_names(size_t *n);
 bool sg_attack_needs_labels(const char *name);
+/* SG_ERR_USAGE for an attack that is unknown or not for this head. */
+bool sg_attack_check(const char *name, sg_head head, sg_error *err);
 
 /* What is known beside the model: codes and labels of training images, for attacks that use them (sdha). Borrowed.
  * n may be 0. An image without a label, or whose label no training image has, is attacked by its own code. */

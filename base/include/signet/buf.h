@@ -26,6 +26,8 @@ void sg_buf_vprintf(sg_buf *buf, const char *format, va_list args) __attribute__
 void sg_buf_put_utf8(sg_buf *buf, const char *text);
 /* The five characters that matter in HTML (& < > " ') are escaped; bytes that are not UTF-8 become U+FFFD. */
 void sg_buf_put_html(sg_buf *buf, const char *text);
+/* On one line: control characters as \xNN, all else as it is. */
+void sg_buf_put_line(sg_buf *buf, const char *text);
 /* RFC 4180: quoted when it holds a comma, a quote, CR or LF. */
 void sg_buf_put_csv(sg_buf *buf, const char *text);
 void sg_buf_put_base64(sg_buf *buf, const void *bytes, size_t nbytes);

@@ -42,6 +42,7 @@ void sg_out_sweep(const char *folder);
 bool sg_mkdirs(const char *path, sg_error *err); /* existing folders are fine */
 bool sg_path_exists(const char *path);
 bool sg_is_dir(const char *path);
+bool sg_path_same(const char *a, const char *b); /* do both lead to one file that exists? */
 /* a + "/" + b (b alone when absolute); the caller's (sg_free). */
 bool sg_path_join(char **out, const char *a, const char *b, sg_error *err);
 /* Absolute, "." and ".." and doubled slashes removed by text alone: symlinks are not resolved. sg_free. */

@@ -10,8 +10,9 @@
  * in: its name with '-' for '/', and where two would meet, its item number too. Images without a class, or with
  * several, go to DIR itself. What cannot stand in a file name (control characters, a leading dot, bytes that are
  * not UTF-8) becomes '_'.
- * format: "png" or "jpeg" (quality 95). progress (or NULL) is called after each image with its count. Ends cleanly
- * on an interrupt; the list is written last, and only when every image is there. */
+ * format: "png" or "jpeg" (quality 95). progress (or NULL) is called after each image with its count. The list is
+ * written last. On failure and on an interrupt no new file stays. A file that is there is replaced when DIR holds a
+ * list of an earlier export, else it is an error, as is an image that would be written over itself. */
 bool sg_export(const sg_dataset *ds, const uint32_t *items, size_t n, const char *part, const char *dir,
                const char *format, void (*progress)(void *data, size_t done), void *data, sg_error *err);
 

@@ -22,12 +22,15 @@ sg_encoder *sg_index_encoder(sg_index *index);
 /* "" when this process makes the recorded codes; else what differs ("instructions: avx2 / avx512"). */
 const char *sg_index_recipe_difference(const sg_index *index);
 
+typedef enum { SG_INGEST_SKIPPED, SG_INGEST_DUPLICATE, SG_INGEST_UPDATED } sg_ingest_event;
+
 typedef struct sg_ingest_options {
     bool strict; /* the first broken image ends it; nothing of its batch is added */
     bool hidden; /* hidden files in folders too */
     int threads; /* of decoding; 0: all cores */
-    /* One line for each thing worth a word: skipped (with reason), duplicate (of id), updated. May be NULL. */
-    void (*note)(void *context, const char *path, const char *what);
+    /* Told of each thing worth a word. what: of a skipped one the error's message, which names the path; else what it
+     * is of which ("same content as ..."). May be NULL. */
+    void (*note)(void *context, sg_ingest_event event, const char *path, const char *what);
     void *context;
     sg_progress *progress; /* may be NULL */
 } sg_ingest_options;
