@@ -74,6 +74,14 @@ static int report(const sg_error *err)
     return err->code == SG_ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/* What was printed must have arrived. */
+static int finish_stdout(int status)
+{
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    cli_warn("cannot write to standard output");
+    return status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
 static int run(const cli_command *command, int argc, char **argv)
 {
     sg_error err = {SG_OK, ""};
@@ -88,11 +96,7 @@ static int run(const cli_command *command, int argc, char **argv)
         if (!ok) status = report(&err);
     }
     cli_call_clear(&call, command);
-    if (fflush(stdout) || ferror(stdout)) {
-        fputs("signet: cannot write to standard output\n", stderr);
-        if (status == EXIT_DONE) status = EXIT_FAILED;
-    }
-    return status;
+    return finish_stdout(status);
 }
 
 /* A standard stream that was closed must not give its number to a file that is opened later: what is printed would go
@@ -114,11 +118,11 @@ int main(int argc, char **argv)
     }
     if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
         print_overview(stdout);
-        return EXIT_DONE;
+        return finish_stdout(EXIT_DONE);
     }
     if (!strcmp(argv[0], "--version")) {
         print_version();
-        return EXIT_DONE;
+        return finish_stdout(EXIT_DONE);
     }
     sg_interrupt_install();
     size_t words;

@@ -540,10 +540,11 @@ static void test_refused(void **state)
     partial.split = split;
     partial.split.ndatabase = 0;
     refused(&partial, &b.options, SG_ERR_USAGE, "no database");
-    assert_false(sg_path_exists("out"));
     o = b.options;
     o.model_paths = mixed;
     refused(&b, &o, SG_ERR_USAGE, "class.safetensors: attack ");
+    assert_false(sg_path_exists("out"));
+    assert_true(sg_audit_run("out", b.ds, &b.split, &b.options, NULL));
     o = b.options;
     o.top = 11;
     refused(&b, &o, SG_ERR_MISMATCH, "out holds another audit");
