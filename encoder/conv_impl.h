@@ -20,6 +20,7 @@ typedef struct sg_conv_state {
     sg_buffer *plain;                                      /* one tensor in PyTorch's layout, on its way in */
     sg_buffer *scale;                                      /* (O) of the folded batch-norm */
     sg_buffer *bias, *diff_src;
+    sg_buffer *diff_weights, *diff_bias; /* (plain) and (O, padded) */
     sg_thin thin;
 } sg_conv_state;
 

@@ -2,7 +2,13 @@
 
 #include <omp.h>
 
-#define CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+/* Levels, not names of processors: "arch=haswell" would be for Intel's alone. clang 14 gives the chosen function another
+ * name than its callers look for. */
+#ifdef __clang__
+#define CLONES
+#else
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#endif
 
 void sg_share(size_t *first, size_t *count, size_t n, size_t unit)
 {
@@ -108,17 +114,28 @@ static inline const float8 *at8(const float *p)
     return (const float8 *)p;
 }
 
-CLONES void sg_thin_spread(float *out, const float *v, const float *w, size_t lanes, size_t n, size_t pixels)
+/* Four pixels (or taps, below) at a time, so that no sum waits for the one before. */
+static inline __attribute__((always_inline)) void spread(float *out, const float *v, const float *w,
+                                                         size_t lanes, size_t n, size_t pixels)
 {
-    for (size_t p = 0; p < pixels; p++)
-        for (size_t j = 0; j < n; j += SG_TAPS) {
-            float8 acc = *at8(out + p * n + j);
-            for (size_t l = 0; l < lanes; l++) acc += v[p * lanes + l] * *at8(w + l * n + j);
-            *(float8 *)(out + p * n + j) = acc;
+    for (size_t j = 0; j < n; j += SG_TAPS) {
+        float8 sum[4];
+        for (size_t p = 0; p < pixels; p++) sum[p] = *at8(out + p * n + j);
+        for (size_t l = 0; l < lanes; l++) {
+            const float8 row = *at8(w + l * n + j);
+            for (size_t p = 0; p < pixels; p++) sum[p] += v[p * lanes + l] * row;
         }
+        for (size_t p = 0; p < pixels; p++) *(float8 *)(out + p * n + j) = sum[p];
+    }
 }
 
-/* Four taps at a time, so that no sum waits for the one before. */
+CLONES void sg_thin_spread(float *out, const float *v, const float *w, size_t lanes, size_t n, size_t pixels)
+{
+    size_t p = 0;
+    for (; p + 4 <= pixels; p += 4) spread(out + p * n, v + p * lanes, w, lanes, n, 4);
+    for (; p < pixels; p++) spread(out + p * n, v + p * lanes, w, lanes, n, 1);
+}
+
 static inline __attribute__((always_inline)) void outer(float *acc, const float *x, const size_t *at,
                                                         size_t stride, const float *v, size_t lanes,
                                                         size_t taps, size_t pixels)

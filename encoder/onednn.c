@@ -1,6 +1,7 @@
 #include "onednn_impl.h"
 
 #include <signet/mem.h>
+#include <string.h>
 
 static bool fail(sg_error *err, dnnl_status_t status, const char *where, const char *what)
 {
@@ -37,46 +38,64 @@ size_t sg_dnnl_lanes(void)
     return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16 : 8;
 }
 
-sg_md sg_md_of_view(const sg_view *v)
+sg_md sg_md_of_view(const sg_view *v, bool padded)
 {
     sg_md md;
-    dnnl_dims_t dims = {(int64_t)v->n, (int64_t)v->channels, (int64_t)v->height, (int64_t)v->width};
+    size_t channels = padded ? v->blocks * v->lanes : v->channels;
+    dnnl_dims_t dims = {(int64_t)v->n, (int64_t)channels, (int64_t)v->height, (int64_t)v->width};
     dnnl_format_tag_t tag = v->lanes == 16 ? dnnl_aBcd16b : v->lanes == 8 ? dnnl_aBcd8b : dnnl_abcd;
     SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, 4, dims, dnnl_f32, tag) == dnnl_success);
     return md;
 }
 
-sg_md sg_md_weights(const sg_node *node, bool any)
+static sg_md weights(const sg_node *node, int64_t outputs, int64_t inputs, dnnl_format_tag_t tag)
 {
     sg_md md;
-    const sg_conv_attr *a = &node->attr.conv;
-    int64_t in = node->in.c / a->groups, k = a->window.kernel, g = a->groups;
-    dnnl_dims_t flat = {a->channels, in, k, k}, grouped = {g, a->channels / g, in, k, k};
-    dnnl_format_tag_t tag = any ? dnnl_format_tag_any : g > 1 ? dnnl_abcde : dnnl_abcd;
+    int64_t k = node->attr.conv.window.kernel, g = node->attr.conv.groups;
+    dnnl_dims_t flat = {outputs, inputs, k, k}, grouped = {g, outputs / g, inputs / g, k, k};
     SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, g > 1 ? 5 : 4, g > 1 ? grouped : flat, dnnl_f32, tag) ==
               dnnl_success);
     return md;
 }
 
-sg_md sg_md_vector(int64_t n)
+sg_md sg_md_plain_weights(const sg_step *step)
+{
+    const sg_node *node = step->node;
+    return weights(node, node->out.c, node->in.c, node->attr.conv.groups > 1 ? dnnl_abcde : dnnl_abcd);
+}
+
+sg_md sg_md_any_weights(const sg_step *step)
+{
+    const sg_node *node = step->node;
+    const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
+    if (node->attr.conv.groups > 1) return weights(node, node->out.c, node->in.c, dnnl_format_tag_any);
+    return weights(node, (int64_t)(dst->blocks * dst->lanes), (int64_t)(src->blocks * src->lanes),
+                   dnnl_format_tag_any);
+}
+
+sg_md sg_md_vector(size_t n)
 {
     sg_md md;
-    dnnl_dims_t dims = {n};
+    dnnl_dims_t dims = {(int64_t)n};
     SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, 1, dims, dnnl_f32, dnnl_a) == dnnl_success);
     return md;
 }
 
+sg_md sg_md_trimmed(const sg_md *padded, const sg_md *plain)
+{
+    sg_md md = *padded; /* its padded_dims stay */
+    memcpy(md.dims, plain->dims, sizeof md.dims);
+    return md;
+}
+
 /* Scratchpads in our arena; other and relu behind the operation. */
-static dnnl_status_t new_attr(dnnl_primitive_attr_t *attr, const sg_value *other, bool relu)
+static dnnl_status_t new_attr(dnnl_primitive_attr_t *attr, const sg_md *other, bool relu)
 {
     dnnl_post_ops_t ops = NULL;
     dnnl_status_t status = dnnl_primitive_attr_create(attr);
     if (!status) status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
     if (!status && (other || relu)) status = dnnl_post_ops_create(&ops);
-    if (!status && other) {
-        sg_md md = sg_md_of_view(&other->view);
-        status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, &md);
-    }
+    if (!status && other) status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, other);
     if (!status && relu) status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
     if (!status && ops) status = dnnl_primitive_attr_set_post_ops(*attr, ops);
     dnnl_post_ops_destroy(ops);
@@ -107,7 +126,7 @@ static bool finish(sg_prim *prim, sg_error *err)
 }
 
 bool sg_prim_new(sg_prim **out, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
-                 const sg_value *other, bool relu, sg_error *err)
+                 const sg_md *other, bool relu, sg_error *err)
 {
     sg_prim *prim = *out = new_prim(step, phase);
     if (!prim) return sg_fail_memory(err, "plan");
@@ -118,9 +137,7 @@ bool sg_prim_new(sg_prim **out, sg_step *step, sg_phase phase, const void *op_de
                                             hint ? hint->desc : NULL);
     dnnl_primitive_attr_destroy(attr);
     if (status) return fail(err, status, step->node->name, "this layer");
-    if (!finish(prim, err)) return false;
-    if (other) sg_prim_bind(prim, DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, other->data);
-    return true;
+    return finish(prim, err);
 }
 
 bool sg_prim_new_reorder(sg_prim **out, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
@@ -154,14 +171,14 @@ void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer)
     SG_ASSERT(prim->nargs < SG_PRIM_ARGS);
     prim->args[prim->nargs].arg = arg;
     prim->buffers[prim->nargs++] = buffer;
-    if (buffer) sg_use(buffer, prim->step, prim->phase);
+    sg_use(buffer, prim->step, prim->phase);
 }
 
 bool sg_prim_ready(sg_prim *prim, sg_error *err)
 {
     dnnl_engine_t engine = prim->step->plan->dnnl->engine;
     for (int i = 0; i < prim->nargs; i++) {
-        void *data = prim->buffers[i] ? prim->buffers[i]->data : DNNL_MEMORY_NONE;
+        void *data = prim->buffers[i]->data;
         const sg_md *md = sg_prim_md(prim, prim->args[i].arg);
         dnnl_status_t status = dnnl_memory_create(&prim->args[i].memory, md, engine, data);
         if (status) return fail(err, status, prim->step->node->name, "a memory");
@@ -169,17 +186,17 @@ bool sg_prim_ready(sg_prim *prim, sg_error *err)
     return true;
 }
 
-void sg_prim_point(sg_prim *prim, int arg, void *data)
-{
-    for (int i = 0; i < prim->nargs; i++)
-        if (prim->args[i].arg == arg)
-            SG_ASSERT(dnnl_memory_set_data_handle(prim->args[i].memory, data) == dnnl_success);
-}
-
 void sg_prim_run(const sg_prim *prim)
 {
     dnnl_stream_t stream = prim->step->plan->dnnl->stream;
     SG_ASSERT(dnnl_primitive_execute(prim->primitive, stream, prim->nargs, prim->args) == dnnl_success);
+}
+
+const char *sg_prim_kernel(const sg_prim *prim)
+{
+    const char *name = "";
+    dnnl_primitive_desc_query(prim->desc, dnnl_query_impl_info_str, 0, (void *)&name);
+    return name;
 }
 
 void sg_prim_free(sg_prim *prim)

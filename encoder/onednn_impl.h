@@ -24,29 +24,36 @@ struct sg_prim {
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive;
     int nargs;
-    sg_buffer *buffers[SG_PRIM_ARGS]; /* NULL: the caller's memory, sg_prim_point */
+    sg_buffer *buffers[SG_PRIM_ARGS];
     dnnl_exec_arg_t args[SG_PRIM_ARGS];
 };
 
-/* Memory of a value's view: NCHW with channels in blocks of lanes. */
-sg_md sg_md_of_view(const sg_view *view);
-/* Weights of PyTorch's layout (OIHW; grouped GOIHW), or of whatever layout the primitive likes best. */
-sg_md sg_md_weights(const sg_node *node, bool any);
-sg_md sg_md_vector(int64_t n);
+/* Memory of a value's view: NCHW with channels in blocks of lanes. Padded channels are named as if they were real
+ * (they are zero, and have zero weights): oneDNN's fast kernels refuse some numbers of channels, 6 for one. That cannot
+ * be said of groups. */
+sg_md sg_md_of_view(const sg_view *view, bool padded);
+/* Weights of a step: in PyTorch's layout (OIHW; grouped GOIHW), or padded, in whatever layout the primitive likes. */
+sg_md sg_md_plain_weights(const sg_step *step);
+sg_md sg_md_any_weights(const sg_step *step);
+sg_md sg_md_vector(size_t n);
+/* The memory of `padded`, seen without the padding: with the dims of `plain`. */
+sg_md sg_md_trimmed(const sg_md *padded, const sg_md *plain);
 
 /* Makes the primitive of an operation descriptor for one phase of a step; hint is the forward primitive of a
- * backward one. relu and other (added before it) are fused behind a convolution. */
+ * backward one. relu, and other that is added before it (SG_ARG_OTHER), are fused behind a convolution. */
+#define SG_ARG_OTHER (DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1)
 bool sg_prim_new(sg_prim **prim, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
-                 const sg_value *other, bool relu, sg_error *err);
+                 const sg_md *other, bool relu, sg_error *err);
 /* Copies from one layout into another. */
 bool sg_prim_new_reorder(sg_prim **prim, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
                          sg_error *err);
 /* What the primitive takes for an argument (DNNL_ARG_...); a zero size means that it takes none. */
 const sg_md *sg_prim_md(const sg_prim *prim, int arg);
 size_t sg_prim_nbytes(const sg_prim *prim, int arg);
-/* Works on this buffer, which thereby lives in that phase. buffer NULL: sg_prim_point says before each run. */
+/* Works on this buffer, which thereby lives in that phase. */
 void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer);
-void sg_prim_point(sg_prim *prim, int arg, void *data);
 void sg_prim_run(const sg_prim *prim);
+/* oneDNN's name of the kernel it chose, "jit:avx2" say; "ref:any" is a hundred times slower. */
+const char *sg_prim_kernel(const sg_prim *prim);
 
 #endif

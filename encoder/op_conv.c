@@ -117,14 +117,23 @@ bool sg_conv_absorb(sg_step *step, const sg_node *next)
     return true;
 }
 
-typedef struct window_dims {
+/* What the three primitives of a step are made from. */
+typedef struct conv_dims {
+    sg_md src, weights, bias, dst;
     dnnl_dims_t strides, pad;
-} window_dims;
+} conv_dims;
 
-static window_dims dims_of(const sg_node *node)
+static conv_dims dims_of(const sg_step *step)
 {
-    const sg_window *w = &node->attr.conv.window;
-    return (window_dims){{w->stride, w->stride}, {w->pad, w->pad}};
+    const sg_conv_attr *a = &step->node->attr.conv;
+    const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
+    const bool padded = a->groups == 1;
+    return (conv_dims){.src = sg_md_of_view(src, padded),
+                       .weights = sg_md_any_weights(step),
+                       .bias = sg_md_vector(padded ? dst->blocks * dst->lanes : dst->channels),
+                       .dst = sg_md_of_view(dst, padded),
+                       .strides = {a->window.stride, a->window.stride},
+                       .pad = {a->window.pad, a->window.pad}};
 }
 
 static bool has_bias(const sg_step *step)
@@ -132,14 +141,14 @@ static bool has_bias(const sg_step *step)
     return step->node->attr.conv.bias || step->batchnorm;
 }
 
-/* A reorder of one weight tensor, from the plain buffer into a primitive's layout. */
+/* A reorder of one weight tensor, from the plain buffer into a primitive's layout, whose padding becomes zero. */
 static bool new_load(sg_prim **load, sg_prim *user, sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
-    sg_md plain = sg_md_weights(step->node, false);
+    const sg_md plain = sg_md_plain_weights(step);
+    const sg_md trimmed = sg_md_trimmed(sg_prim_md(user, DNNL_ARG_WEIGHTS), &plain);
     sg_buffer *weights;
-    if (!sg_prim_new_reorder(load, step, SG_LOAD, &plain, sg_prim_md(user, DNNL_ARG_WEIGHTS), err))
-        return false;
+    if (!sg_prim_new_reorder(load, step, SG_LOAD, &plain, &trimmed, err)) return false;
     if (!sg_buffer_new(&weights, step->plan, sg_prim_nbytes(user, DNNL_ARG_WEIGHTS), err)) return false;
     sg_keep(weights);
     sg_prim_bind(*load, DNNL_ARG_FROM, s->plain);
@@ -151,7 +160,7 @@ static bool new_load(sg_prim **load, sg_prim *user, sg_step *step, sg_error *err
 static bool new_buffers(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
-    const size_t channels = (size_t)step->node->out.c * sizeof(float);
+    const size_t channels = step->dst->view.blocks * step->dst->view.lanes * sizeof(float);
     const size_t weights = sg_step_tensor(step, step->node, 0)->size * sizeof(float);
     if (!sg_buffer_new(&s->plain, step->plan, weights, err)) return false;
     if (!sg_buffer_new(&s->scale, step->plan, channels, err)) return false;
@@ -167,17 +176,18 @@ bool sg_conv_prepare(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
     dnnl_convolution_desc_t desc;
-    window_dims w = dims_of(step->node);
-    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
-    sg_md weights = sg_md_weights(step->node, true), bias = sg_md_vector(step->node->out.c);
-    SG_ASSERT(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, dnnl_convolution_direct, &src,
-                                                 &weights, has_bias(step) ? &bias : NULL, &dst, w.strides,
-                                                 w.pad, w.pad) == dnnl_success);
+    const conv_dims d = dims_of(step);
+    SG_ASSERT(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, dnnl_convolution_direct,
+                                                 &d.src, &d.weights, has_bias(step) ? &d.bias : NULL, &d.dst,
+                                                 d.strides, d.pad, d.pad) == dnnl_success);
     if (!new_buffers(step, err)) return false;
-    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, step->other, step->relu, err)) return false;
+    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, step->other ? &d.dst : NULL, step->relu,
+                     err))
+        return false;
     sg_prim_bind(s->forward, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->forward, DNNL_ARG_DST, step->dst->data);
     if (has_bias(step)) sg_prim_bind(s->forward, DNNL_ARG_BIAS, s->bias);
+    if (step->other) sg_prim_bind(s->forward, SG_ARG_OTHER, step->other->data);
     return new_load(&s->load_weights, s->forward, step, err);
 }
 
@@ -185,11 +195,9 @@ static bool prepare_backward_data(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
     dnnl_convolution_desc_t desc;
-    window_dims w = dims_of(step->node);
-    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
-    sg_md weights = sg_md_weights(step->node, true);
-    SG_ASSERT(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &src, &weights, &dst,
-                                                       w.strides, w.pad, w.pad) == dnnl_success);
+    const conv_dims d = dims_of(step);
+    SG_ASSERT(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &d.src, &d.weights,
+                                                       &d.dst, d.strides, d.pad, d.pad) == dnnl_success);
     if (!sg_prim_new(&s->backward_data, step, SG_BACKWARD, &desc, s->forward, NULL, false, err)) return false;
     if (!sg_value_part(&s->diff_src, step->src[0], step, err)) return false;
     sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_DST, step->gradient);
@@ -197,31 +205,42 @@ static bool prepare_backward_data(sg_step *step, sg_error *err)
     return new_load(&s->load_feedback, s->backward_data, step, err);
 }
 
+/* From the primitive's layout to PyTorch's. */
+static bool new_store(sg_step *step, sg_error *err)
+{
+    sg_conv_state *s = step->state;
+    const sg_md plain = sg_md_plain_weights(step);
+    const sg_md trimmed = sg_md_trimmed(sg_prim_md(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS), &plain);
+    sg_buffer *blocked;
+    if (!sg_buffer_new(&blocked, step->plan, sg_prim_nbytes(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS), err))
+        return false;
+    if (!sg_prim_new_reorder(&s->store_weights, step, SG_BACKWARD, &trimmed, &plain, err)) return false;
+    if (!sg_buffer_new(&s->diff_weights, step->plan, sg_prim_nbytes(s->store_weights, DNNL_ARG_TO), err))
+        return false;
+    sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS, blocked);
+    sg_prim_bind(s->store_weights, DNNL_ARG_FROM, blocked);
+    sg_prim_bind(s->store_weights, DNNL_ARG_TO, s->diff_weights);
+    return true;
+}
+
 static bool prepare_backward_weights(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
     dnnl_convolution_desc_t desc;
-    window_dims w = dims_of(step->node);
-    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
-    sg_md weights = sg_md_weights(step->node, true), plain = sg_md_weights(step->node, false);
-    sg_md bias = sg_md_vector(step->node->out.c);
-    sg_buffer *blocked;
-    SG_ASSERT(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &src, &weights,
-                                                          has_bias(step) ? &bias : NULL, &dst, w.strides,
-                                                          w.pad, w.pad) == dnnl_success);
+    const conv_dims d = dims_of(step);
+    SG_ASSERT(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &d.src, &d.weights,
+                                                          has_bias(step) ? &d.bias : NULL, &d.dst, d.strides,
+                                                          d.pad, d.pad) == dnnl_success);
     if (!sg_prim_new(&s->backward_weights, step, SG_BACKWARD, &desc, s->forward, NULL, false, err))
         return false;
-    const sg_md *md = sg_prim_md(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS);
-    if (!sg_buffer_new(&blocked, step->plan, sg_prim_nbytes(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS), err))
-        return false;
-    if (!sg_prim_new_reorder(&s->store_weights, step, SG_BACKWARD, md, &plain, err)) return false;
     sg_prim_bind(s->backward_weights, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_DST, step->gradient);
-    sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS, blocked);
-    if (has_bias(step)) sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_BIAS, NULL);
-    sg_prim_bind(s->store_weights, DNNL_ARG_FROM, blocked);
-    sg_prim_bind(s->store_weights, DNNL_ARG_TO, NULL);
-    return true;
+    if (has_bias(step)) {
+        size_t nbytes = sg_prim_nbytes(s->backward_weights, DNNL_ARG_DIFF_BIAS);
+        if (!sg_buffer_new(&s->diff_bias, step->plan, nbytes, err)) return false;
+        sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_BIAS, s->diff_bias);
+    }
+    return new_store(step, err);
 }
 
 bool sg_conv_prepare_backward(sg_step *step, sg_error *err)
@@ -287,21 +306,24 @@ void sg_conv_forward(sg_step *step)
     sg_prim_run(s->forward);
 }
 
+static void store_gradient(const sg_step *step, size_t tensor, const sg_buffer *from)
+{
+    const sg_tensor *t = sg_step_tensor(step, step->node, tensor);
+    memcpy(step->plan->grads + t->offset, from->data, t->size * sizeof(float));
+}
+
 void sg_conv_backward(sg_step *step)
 {
     const sg_conv_state *s = step->state;
-    float *grads = step->plan->grads;
     if (step->src[0]->view.lanes == 1) {
         sg_thin_backward(step);
         return;
     }
     if (s->backward_weights) {
-        if (has_bias(step))
-            sg_prim_point(s->backward_weights, DNNL_ARG_DIFF_BIAS,
-                          grads + sg_step_tensor(step, step->node, 1)->offset);
         sg_prim_run(s->backward_weights);
-        sg_prim_point(s->store_weights, DNNL_ARG_TO, grads + sg_step_tensor(step, step->node, 0)->offset);
         sg_prim_run(s->store_weights);
+        store_gradient(step, 0, s->diff_weights);
+        if (s->diff_bias) store_gradient(step, 1, s->diff_bias);
     }
     if (s->backward_data) sg_prim_run(s->backward_data);
 }

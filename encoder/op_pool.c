@@ -97,7 +97,7 @@ static bool prepare(sg_step *step, sg_error *err)
     pool_state *s = step->state;
     dnnl_pooling_desc_t desc;
     pool_dims p = dims_of(step->node);
-    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
+    sg_md src = sg_md_of_view(&step->src[0]->view, true), dst = sg_md_of_view(&step->dst->view, true);
     dnnl_prop_kind_t kind = step->dst->wants_grad ? dnnl_forward_training : dnnl_forward_inference;
     SG_ASSERT(dnnl_pooling_forward_desc_init(&desc, kind, p.kind, &src, &dst, p.strides, p.kernel, p.pad,
                                              p.pad) == dnnl_success);
@@ -116,7 +116,7 @@ static bool prepare_backward(sg_step *step, sg_error *err)
     pool_state *s = step->state;
     dnnl_pooling_desc_t desc;
     pool_dims p = dims_of(step->node);
-    sg_md src = sg_md_of_view(&step->src[0]->view), dst = sg_md_of_view(&step->dst->view);
+    sg_md src = sg_md_of_view(&step->src[0]->view, true), dst = sg_md_of_view(&step->dst->view, true);
     sg_buffer *diff_src;
     SG_ASSERT(dnnl_pooling_backward_desc_init(&desc, p.kind, &src, &dst, p.strides, p.kernel, p.pad, p.pad) ==
               dnnl_success);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "encoder/onednn_impl.h"
 #include "support.h"
 
 #include <math.h>
@@ -102,6 +103,31 @@ static void lenets(void **state)
         test_against_reference(&t, (sg_plan_options){.purpose = SG_ENCODE, .batch = 3}, NULL, 0, 1e-5);
         test_against_reference(&t, (sg_plan_options){.purpose = SG_ATTACK, .batch = 3}, NULL, 0, 1e-4);
         test_against_reference(&t, (sg_plan_options){.purpose = SG_TRAIN, .batch = 3}, NULL, 0, 1e-4);
+        test_net_free(&t);
+    }
+}
+
+/* No layer of a backbone falls back to oneDNN's reference kernels, nor to its gemm, whose bits depend on the batch. */
+static void kernels_are_fast(void **state)
+{
+    (void)state;
+    size_t n;
+    const char *const *names = sg_backbone_names(&n);
+    if (!sg_cpu_features()->avx2) skip();
+    for (size_t i = 0; i < 2 * n; i++) {
+        int64_t channels, height, width;
+        assert_true(sg_backbone_input(names[i / 2], &channels, &height, &width, NULL));
+        test_net t = test_net_of(names[i / 2], channels ? channels : 3, height, i % 2 ? 8 : 48);
+        for (sg_purpose purpose = SG_ENCODE; purpose <= SG_TRAIN; purpose++) {
+            sg_plan *plan;
+            assert_true(sg_plan_new(&plan, t.net, &(sg_plan_options){.purpose = purpose, .batch = 16}, NULL));
+            for (size_t p = 0; p < plan->nprims; p++) {
+                const char *kernel = sg_prim_kernel(plan->prims[p]);
+                if (plan->prims[p]->phase != SG_LOAD && (strstr(kernel, "ref") || strstr(kernel, "gemm")))
+                    fail_msg("%s: %s runs on %s", names[i / 2], plan->prims[p]->step->node->name, kernel);
+            }
+            sg_plan_free(plan);
+        }
         test_net_free(&t);
     }
 }
@@ -330,6 +356,7 @@ int main(void)
         cmocka_unit_test(reference_by_differences),
         cmocka_unit_test(lenets),
         cmocka_unit_test(resnet20),
+        cmocka_unit_test(kernels_are_fast),
         cmocka_unit_test(running_statistics),
         cmocka_unit_test(running_allocates_nothing),
         cmocka_unit_test(every_allocation_fails),
