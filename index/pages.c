@@ -234,7 +234,7 @@ static bool overflow_check(walk *w, const node *n, sg_error *err)
     uint8_t head[PAGE_HEAD], last;
     uint64_t number = sg_get_u64(n->data);
     uint64_t need = (PAGE_HEAD - 1 + n->data_nbytes) / pages->page_nbytes + 1;
-    bool whole;
+    bool whole = false;
     if (!page_read(head, sizeof head, w, number, err)) return false;
     uint64_t run = sg_get_u32(head + 12);
     if (sg_get_u16(head + 10) != P_OVERFLOW || run < need || run > pages->npages - number)
