@@ -118,20 +118,31 @@ static bool visited_add(visited *set, const struct stat *st, bool *fresh, sg_err
 typedef struct walk {
     const char *root;
     bool hidden;
+    const sg_dir_refused *refused;
     names files;
     names folders, links; /* to enter, relative to root ("" is root itself); links: those behind symlinks */
     visited entered;
 } walk;
+
+/* What cannot be read: an error, unless the caller takes it. */
+static bool walk_refused(const walk *w, const char *path, const sg_error *why, sg_error *err)
+{
+    if (w->refused) return w->refused->take(w->refused->context, path, why, err);
+    if (err) *err = *why;
+    return false;
+}
 
 /* Sorts one entry (its path relative to root, taken) into files, folders or neither. */
 static bool walk_entry(walk *w, char *relative, sg_error *err)
 {
     char *path = NULL;
     struct stat st, link;
+    sg_error why;
     bool ok = sg_path_join(&path, w->root, relative, err);
     if (ok && (lstat(path, &link) != 0 || stat(path, &st) != 0)) {
         /* A symlink that leads nowhere, or a file that went away since the folder was read, is no file. */
-        if (errno != ENOENT && errno != ELOOP) ok = sg_fail_errno(err, errno, "%s: cannot read", path);
+        if (errno != ENOENT && errno != ELOOP)
+            ok = sg_fail_errno(&why, errno, "%s: cannot read", path) || walk_refused(w, path, &why, err);
     } else if (ok) {
         names *to = S_ISREG(st.st_mode)     ? &w->files
                     : !S_ISDIR(st.st_mode)  ? NULL
@@ -153,15 +164,17 @@ static bool walk_folder(walk *w, const char *relative, sg_error *err)
     char *path = NULL, **list = NULL;
     size_t n = 0;
     struct stat st;
+    sg_error why;
     bool fresh, ok = false;
     if (!sg_path_join(&path, w->root, relative, err)) return false;
     if (stat(path, &st) != 0) {
-        sg_fail_errno(err, errno, "%s: cannot list the folder", path);
+        sg_fail_errno(&why, errno, "%s: cannot list the folder", path);
+        ok = walk_refused(w, path, &why, err);
         goto done;
     }
     ok = visited_add(&w->entered, &st, &fresh, err);
     if (!ok || !fresh) goto done;
-    ok = sg_dir_list(&list, &n, path, err);
+    ok = sg_dir_list(&list, &n, path, &why) || walk_refused(w, path, &why, err);
     for (size_t i = 0; ok && i < n; i++) {
         char *child;
         if (list[i][0] == '.' && !w->hidden) continue;
@@ -173,9 +186,10 @@ done:
     return ok;
 }
 
-bool sg_dir_walk(char ***list, size_t *n, const char *root, bool hidden, sg_error *err)
+bool sg_dir_walk(char ***list, size_t *n, const char *root, bool hidden, const sg_dir_refused *refused,
+                 sg_error *err)
 {
-    walk w = {.root = root, .hidden = hidden};
+    walk w = {.root = root, .hidden = hidden, .refused = refused};
     bool ok = names_push(&w.folders, sg_strdup(""), err);
     size_t folder = 0, link = 0;
     /* Folders behind symlinks come last, so that what can be reached by its true name has it. */

@@ -44,7 +44,7 @@ static bool add_images(sg_dataset *ds, const char *dir, sg_error *err)
 {
     char **files;
     size_t nfiles;
-    if (!sg_dir_walk(&files, &nfiles, dir, false, err)) return false;
+    if (!sg_dir_walk(&files, &nfiles, dir, false, NULL, err)) return false;
     bool ok = true;
     for (size_t i = 0; ok && i < nfiles; i++) {
         bool image;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define READERS_MAX  510
+#define LOCK_NBYTES  32768 /* of lock.mdb with so many readers */
 #define LOCK_POLL_NS (20 * 1000 * 1000)
 
 const char *const sg_table_names[SG_TABLES] = {"meta", "codes", "items", "paths", "contents"};
@@ -98,8 +99,26 @@ static bool open_file(sg_store *store, int timeout_ms, sg_error *err)
     return sg_pages_check_file(store->fd, store->file, err);
 }
 
+bool sg_store_reserve_lock(const char *dir, sg_error *err)
+{
+    char *path;
+    struct stat st;
+    if (!sg_path_join(&path, dir, SG_STORE_LOCK, err)) return false;
+    bool whole = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 && stat(path, &st) == 0 &&
+                 st.st_size >= LOCK_NBYTES && st.st_blocks * 512 >= LOCK_NBYTES;
+    int fd = whole ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+    bool ok = whole || fd >= 0 || errno == EROFS; /* LMDB reads without it there */
+    if (fd >= 0 && fallocate(fd, 0, 0, LOCK_NBYTES) != 0)
+        ok = errno != ENOSPC && errno != EDQUOT && errno != EFBIG; /* not every file system can */
+    if (!ok) sg_fail_errno(err, errno, "%s: cannot write", path);
+    if (fd >= 0) close(fd);
+    sg_free(path);
+    return ok;
+}
+
 static bool open_environment(sg_store *store, sg_error *err)
 {
+    if (!sg_store_reserve_lock(store->dir, err)) return false;
     int rc = mdb_env_create(&store->env);
     if (rc == 0) rc = mdb_env_set_maxdbs(store->env, SG_TABLES);
     if (rc == 0) rc = mdb_env_set_maxreaders(store->env, READERS_MAX);

@@ -9,6 +9,7 @@
 
 #define SG_STORE_VERSION 1
 #define SG_STORE_DATA    "data.mdb"
+#define SG_STORE_LOCK    "lock.mdb"
 #define SG_BLOCK_CODES   4096
 
 enum { SG_TABLE_META, SG_TABLE_CODES, SG_TABLE_ITEMS, SG_TABLE_PATHS, SG_TABLE_CONTENTS, SG_TABLES };
@@ -92,6 +93,8 @@ bool sg_store_damaged(const sg_store *store, const char *table, uint64_t key, co
                       sg_error *err);
 /* Refuses a network file system. */
 bool sg_store_check_place(const char *dir, sg_error *err);
+/* Takes the disk's room for lock.mdb. LMDB maps it: a hole without room on the disk would end the process by a signal. */
+bool sg_store_reserve_lock(const char *dir, sg_error *err);
 
 /* One consistent state to read from: that of the open batch, else the newest committed one. */
 typedef struct sg_view {

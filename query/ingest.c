@@ -212,12 +212,17 @@ done:
     return ok;
 }
 
+static bool take_refused(void *context, const char *path, const sg_error *why, sg_error *err)
+{
+    return broken(context, path, why, err);
+}
+
 static bool add_folder(ingest *in, const char *folder, sg_error *err)
 {
     char **names, *path;
     size_t n;
-    sg_error why;
-    if (!sg_dir_walk(&names, &n, folder, in->options->hidden, &why)) return broken(in, folder, &why, err);
+    const sg_dir_refused refused = {take_refused, in};
+    if (!sg_dir_walk(&names, &n, folder, in->options->hidden, &refused, err)) return false;
     if (in->options->progress) in->options->progress->total += n;
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++)

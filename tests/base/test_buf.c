@@ -63,6 +63,7 @@ static void test_html_csv_base64(void **state)
         {sg_buf_put_html, "caf\xc3\xa9 \xff\xc3", "caf\xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd"},
         {sg_buf_put_html, "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
         {sg_buf_put_utf8, "<\xf0\x9f\x98\x80\x80>", "<\xf0\x9f\x98\x80\xef\xbf\xbd>"},
+        {sg_buf_put_line, "a b\\\n\x1b[31m\x7f\xff\xc3\xa9", "a b\\\\x0a\\x1b[31m\\x7f\xff\xc3\xa9"},
         {sg_buf_put_csv, "plain text", "plain text"},
         {sg_buf_put_csv, "a,b", "\"a,b\""},
         {sg_buf_put_csv, "say \"hi\"", "\"say \"\"hi\"\"\""},

@@ -18,7 +18,7 @@ static void assert_walk(const char *root, bool hidden, const char *const *expect
     char **names;
     size_t n;
     sg_error err = {0};
-    if (!sg_dir_walk(&names, &n, root, hidden, &err)) fail_msg("%s", err.message);
+    if (!sg_dir_walk(&names, &n, root, hidden, NULL, &err)) fail_msg("%s", err.message);
     assert_names(names, n, expected);
 }
 
@@ -100,7 +100,7 @@ static void test_walk_of_many_folders(void **state)
         snprintf(target, sizeof target, "%03d", 299 - i);
         assert_int_equal(symlink(target, path), 0);
     }
-    assert_true(sg_dir_walk(&names, &n, ".", false, NULL));
+    assert_true(sg_dir_walk(&names, &n, ".", false, NULL, NULL));
     assert_int_equal(n, 300);
     for (int i = 0; i < 300; i++) {
         snprintf(path, sizeof path, "%03d/sub/f", i);
@@ -109,22 +109,40 @@ static void test_walk_of_many_folders(void **state)
     sg_names_free(names, n);
 }
 
+static bool take_refused(void *context, const char *path, const sg_error *why, sg_error *err)
+{
+    (void)err;
+    assert_string_equal(path, "d/closed");
+    assert_string_equal(why->message, "d/closed: cannot list the folder: Permission denied");
+    ++*(int *)context;
+    return true;
+}
+
 static void test_walk_fails(void **state)
 {
     (void)state;
     char **names;
     size_t n;
     sg_error err = {0};
-    assert_false(sg_dir_walk(&names, &n, "none", false, &err));
+    assert_false(sg_dir_walk(&names, &n, "none", false, NULL, &err));
     assert_int_equal(err.code, SG_ERR_IO);
     assert_string_equal(err.message, "none/: cannot list the folder: No such file or directory");
     scratch_put("f", "", 0);
-    assert_false(sg_dir_walk(&names, &n, "f", false, &err));
+    assert_false(sg_dir_walk(&names, &n, "f", false, NULL, &err));
     /* A folder below that may not be read. */
     assert_int_equal(chmod(".", 0755) | mkdir("d", 0755) | mkdir("d/closed", 0700) | chmod("d/closed", 0), 0);
+    scratch_put("d/f", "", 0);
     bool root = geteuid() == 0;
     if (root) assert_int_equal(seteuid(65534), 0);
-    bool walked = sg_dir_walk(&names, &n, "d", false, &err);
+    bool walked = sg_dir_walk(&names, &n, "d", false, NULL, &err);
+    /* Or the walk goes on without it. */
+    int taken = 0;
+    const sg_dir_refused refused = {take_refused, &taken};
+    assert_true(sg_dir_walk(&names, &n, "d", false, &refused, NULL));
+    assert_int_equal(taken, 1);
+    assert_int_equal(n, 1);
+    assert_string_equal(names[0], "f");
+    sg_names_free(names, n);
     if (root) assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod("d/closed", 0700), 0);
     assert_false(walked);
@@ -135,7 +153,7 @@ static bool walk_and_free(sg_error *err)
 {
     char **names;
     size_t n;
-    if (!sg_dir_walk(&names, &n, "d", true, err)) return false;
+    if (!sg_dir_walk(&names, &n, "d", true, NULL, err)) return false;
     sg_names_free(names, n);
     return true;
 }

@@ -95,6 +95,8 @@ static void test_mkdirs(void **state)
     assert_true(sg_mkdirs("a/b/c", &err));
     assert_true(sg_mkdirs("/", &err));
     assert_true(sg_mkdirs("/tmp", &err));
+    assert_false(sg_mkdirs("", &err));
+    assert_int_equal(err.code, SG_ERR_USAGE);
     scratch_put("f", "", 0);
     assert_false(sg_mkdirs("f", &err));
     assert_string_equal(err.message, "f: cannot make the folder: Not a directory");
@@ -115,6 +117,8 @@ static void test_what_is_there(void **state)
                  sg_path_exists(""));
     assert_true(sg_is_dir("d") && sg_is_dir("to-d"));
     assert_false(sg_is_dir("f") || sg_is_dir("dangling"));
+    assert_true(sg_path_same("d", "./to-d") && sg_path_same("f", "d/../f"));
+    assert_false(sg_path_same("d", "f") || sg_path_same("none", "none"));
 }
 
 static bool use_paths(sg_error *err)

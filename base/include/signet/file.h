@@ -51,11 +51,17 @@ const char *sg_path_base(const char *path); /* after the last slash; borrows */
 
 /* Names in a folder, sorted by bytes, without "." and "..". Free with sg_names_free. */
 bool sg_dir_list(char ***names, size_t *n, const char *path, sg_error *err);
+/* Takes what a walk cannot read, and why: true goes on without it, false ends the walk by *err. */
+typedef struct sg_dir_refused {
+    bool (*take)(void *context, const char *path, const sg_error *why, sg_error *err);
+    void *context;
+} sg_dir_refused;
 /* All regular files below `root` (symlinks are followed; folders are entered once by device and inode, by
  * their true name where it lies below root too), as paths relative to root, sorted by bytes. Hidden files
- * and folders only with `hidden`. A folder that cannot be read is an error, a symlink that leads nowhere is
- * not. */
-bool sg_dir_walk(char ***names, size_t *n, const char *root, bool hidden, sg_error *err);
+ * and folders only with `hidden`. A folder that cannot be read is an error unless `refused` takes it; a symlink that
+ * leads nowhere is none. */
+bool sg_dir_walk(char ***names, size_t *n, const char *root, bool hidden, const sg_dir_refused *refused,
+                 sg_error *err);
 void sg_names_free(char **names, size_t n);
 
 #endif
