@@ -163,11 +163,14 @@ static bool eval_hash(const sg_model *model, const sg_dataset *ds, const sg_spli
     return ok;
 }
 
-/* Queries that a model was trained on would flatter it. */
+/* Queries that a model was trained on would flatter it. Another size of the database alone makes other lists too, of
+ * the same queries: then nothing can be said. */
 static void warn_of_other_lists(const sg_model *model, const sg_dataset *ds, const sg_split *split,
                                 const cli_call *call)
 {
     const char *data = sg_kv_get(&model->notes, "data"), *sum = sg_kv_get(&model->notes, "split_checksum");
+    const eval_options *o = call->options;
+    if (o->data.database != SG_SPLIT_DEFAULT) return;
     if (data && sum && !strcmp(data, sg_dataset_name(ds)) && strcmp(sum, split->checksum))
         cli_remark(call,
                    "the model was trained by other lists of %s: queries may be among its training images",
