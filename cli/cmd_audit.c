@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <signet/audit.h>
+#include <signet/file.h>
 #include <string.h>
 
 typedef struct audit_options {
@@ -88,6 +89,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
                                 .log = cli_log(call)};
     bool ok = sg_audit_run(o->out, ds, &split, &options, err);
     if (ok) cli_remark(call, "report: %s/report.html", o->out);
+    if (!ok && err->code == SG_ERR_INTERRUPTED && sg_is_dir(o->out))
+        sg_prefix(err, "%s keeps the finished cells, and the same command goes on", o->out);
     cli_data_close(ds, &split);
     return ok;
 }
