@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,7 +195,8 @@ bool sg_dir_walk(char ***list, size_t *n, const char *root, bool hidden, const s
     size_t folder = 0, link = 0;
     /* Folders behind symlinks come last, so that what can be reached by its true name has it. */
     while (ok && (folder < w.folders.n || link < w.links.n))
-        ok = walk_folder(&w, folder < w.folders.n ? w.folders.v[folder++] : w.links.v[link++], err);
+        ok = sg_interrupt_check(err) &&
+             walk_folder(&w, folder < w.folders.n ? w.folders.v[folder++] : w.links.v[link++], err);
     sg_names_free(w.folders.v, w.folders.n);
     sg_names_free(w.links.v, w.links.n);
     sg_free(w.entered.slots);

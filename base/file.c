@@ -17,6 +17,8 @@ static bool open_regular(int *fd, size_t *size, const char *path, sg_error *err)
 {
     struct stat st;
     *size = 0;
+    *fd = -1;
+    if (*path == '\0') return sg_fail(err, SG_ERR_IO, "an empty path");
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (*fd < 0) return sg_fail_errno(err, errno, "%s: cannot open", path);
     if (fstat(*fd, &st) != 0) {

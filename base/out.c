@@ -33,6 +33,7 @@ static bool resolve(char **target, mode_t *mode, const char *path, sg_error *err
     struct stat st;
     char resolved[PATH_MAX];
     *mode = (mode_t)-1;
+    if (*path == '\0') return sg_fail(err, SG_ERR_IO, "an empty path");
     if (lstat(path, &st) != 0) {
         if (errno != ENOENT) return sg_fail_errno(err, errno, "%s: cannot write", path);
     } else {

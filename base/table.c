@@ -37,12 +37,14 @@ sg_table *sg_table_new(size_t columns, const char *const *heads)
 
 void sg_table_cell(sg_table *table, const char *format, ...)
 {
-    sg_buf text = SG_BUF_INIT;
+    sg_buf text = SG_BUF_INIT, cell = SG_BUF_INIT;
     va_list args;
     va_start(args, format);
     sg_buf_vprintf(&text, format, args);
     va_end(args);
-    cell_put(table, sg_buf_ok(&text) ? sg_strdup(sg_buf_text(&text)) : NULL);
+    sg_buf_put_line(&cell, sg_buf_text(&text)); /* a row stays a line */
+    cell_put(table, sg_buf_ok(&text) && sg_buf_ok(&cell) ? sg_strdup(sg_buf_text(&cell)) : NULL);
+    sg_buf_clear(&cell);
     sg_buf_clear(&text);
 }
 

@@ -58,9 +58,9 @@ static bool print_labels(const char *path, double *p, const sg_model *model, con
             sg_json_add_string(label, "name", name);
             sg_json_add_number(label, "probability", value);
         } else {
-            cli_print_path(path);
+            cli_print_text(path);
             printf("\t%.4f\t", value);
-            cli_print_path(name);
+            cli_print_text(name);
             putchar('\n');
         }
     }

@@ -45,7 +45,7 @@ static bool print_row(const outputs *out, size_t i, const encode_options *o, sg_
     fputs(hex, stdout);
     for (size_t k = 0; o->real && k < out->nbits; k++) printf("%s%.9g", k ? " " : "", (double)z[k]);
     putchar('\t');
-    cli_print_path(out->names[i]);
+    cli_print_text(out->names[i]);
     putchar('\n');
     return cli_stdout_check(err);
 }

@@ -3,6 +3,7 @@
 
 #include <signet/file.h>
 #include <signet/ingest.h>
+#include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <signet/search.h>
 #include <signet/table.h>
@@ -269,12 +270,13 @@ typedef struct listing {
 static bool list_item(void *context, const sg_item *item, sg_error *err)
 {
     const listing *l = context;
+    if (!sg_interrupt_check(err)) return false;
     if (!l->options->json) {
         printf("%llu\t", (unsigned long long)item->id);
         if (l->options->zero)
             fwrite(item->path, 1, strlen(item->path) + 1, stdout);
         else {
-            cli_print_path(item->path);
+            cli_print_text(item->path);
             putchar('\n');
         }
         return cli_stdout_check(err);

@@ -99,10 +99,17 @@ static bool print_text(const sg_model *model, const sg_kv *recipe, bool tensors,
     printf("parameters %zu, multiply-adds %.1f million\n", learned, (double)sg_net_macs(model->net) / 1e6);
     printf("rule %s%s\n", sg_rule_name(model->feedback.rule),
            model->feedback.exact_head ? ", exact head" : "");
-    for (size_t i = 0; i < model->nclasses; i++) printf("%s%s", i ? ", " : "classes ", model->classes[i]);
+    for (size_t i = 0; i < model->nclasses; i++) {
+        fputs(i ? ", " : "classes ", stdout);
+        cli_print_text(model->classes[i]);
+    }
     if (model->nclasses) putchar('\n');
-    for (size_t i = 0; i < model->notes.n; i++)
-        printf("%s %s\n", model->notes.pairs[i].key, model->notes.pairs[i].value);
+    for (size_t i = 0; i < model->notes.n; i++) {
+        cli_print_text(model->notes.pairs[i].key);
+        putchar(' ');
+        cli_print_text(model->notes.pairs[i].value);
+        putchar('\n');
+    }
     for (size_t i = 0; i < recipe->n; i++)
         printf("%s%s %s", i ? ", " : "recipe: ", recipe->pairs[i].key, recipe->pairs[i].value);
     printf("\nfingerprint %s\n", model->fingerprint);

@@ -20,7 +20,7 @@ static bool print_answer(const sg_answer *answer, const sg_index *index, const q
 {
     if (o->json) return sg_answer_json(stdout, answer, index, err);
     if (several) {
-        cli_print_path(answer->query);
+        cli_print_text(answer->query);
         putchar('\n');
     }
     return sg_answer_text(stdout, answer, err);

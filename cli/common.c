@@ -85,10 +85,10 @@ bool cli_skip(int *status, const sg_error *why, bool only, sg_error *err)
     return true;
 }
 
-void cli_print_path(const char *path)
+void cli_print_text(const char *text)
 {
     sg_buf line = SG_BUF_INIT;
-    sg_buf_put_line(&line, path);
+    sg_buf_put_line(&line, text);
     fputs(sg_buf_text(&line), stdout);
     sg_buf_clear(&line);
 }

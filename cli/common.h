@@ -68,8 +68,8 @@ void cli_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * interrupt, lack of memory, or that it was the only one. */
 bool cli_skip(int *status, const sg_error *why, bool only, sg_error *err);
 
-/* The path on standard output, on one line whatever bytes it has. */
-void cli_print_path(const char *path);
+/* A path or a name on standard output, on one line whatever bytes it has. */
+void cli_print_text(const char *text);
 /* -o: SG_ERR_USAGE when it is missing ("-o is missing: WHAT") or empty. */
 bool cli_need_out(const char *out, const char *what, sg_error *err);
 /* One line on standard output; takes json. */

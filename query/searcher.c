@@ -118,7 +118,7 @@ bool sg_searcher_image(sg_answer *answer, sg_searcher *searcher, const char *pat
     uint8_t *code = sg_alloc(index->info.nbits / 8, 1);
     char *query = sg_strdup(path);
     bool ok = z && code && query ? true : sg_fail_memory(err, path);
-    if (ok) ok = sg_encoder_image(index->encoder, z, &image, err);
+    if (ok) ok = sg_encoder_image(index->encoder, z, &image, err) || sg_prefix(err, "%s", path);
     sg_image_clear(&image);
     if (ok) {
         sg_codes_pack(code, z, 1, index->info.nbits);

@@ -94,7 +94,7 @@ static void test_what_is_no_file(void **state)
         const char *path, *message;
     } cases[] = {
         {"missing", "missing: cannot open: No such file or directory"},
-        {"", ": cannot open: No such file or directory"},
+        {"", "an empty path"},
         {"folder", "folder: is a folder"},
         {"fifo", "fifo: is not a regular file"},
         {"/dev/zero", "/dev/zero: is not a regular file"},

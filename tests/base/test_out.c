@@ -157,7 +157,7 @@ static void test_places_where_nothing_can_be(void **state)
         {"folder", "folder: is a folder"},
         {"folder/", "folder/: is a folder"},
         {"new/", "new/: is no name of a file"},
-        {"", ": is no name of a file"},
+        {"", "an empty path"},
         {"fifo", "fifo: is not a regular file"},
         {"/dev/null", "/dev/null: is not a regular file"},
         {"/dev/full", "/dev/full: is not a regular file"},
