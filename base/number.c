@@ -44,7 +44,11 @@ void sg_float_text(char out[32], float value)
 
 void sg_double_text(char out[32], double value)
 {
-    shortest_text(out, value, 17, false);
+    /* Whole numbers as people write them: 5000, not 5e+03. */
+    if (fabs(value) < 1e15 && value == trunc(value) && !(value == 0 && signbit(value)))
+        snprintf(out, 32, "%.0f", value);
+    else
+        shortest_text(out, value, 17, false);
 }
 
 bool sg_parse_int(int64_t *value, const char *text)

@@ -63,6 +63,12 @@ static void test_doubles_come_back(void **state)
                  {-0.0, "-0"},
                  {9007199254740993.0, "9007199254740992"},
                  {0.1f, "0.10000000149011612"},
+                 {5000, "5000"},
+                 {-20, "-20"},
+                 {0, "0"},
+                 {999999999999999, "999999999999999"},
+                 {1e15, "1e+15"},
+                 {INFINITY, "inf"},
                  {NAN, "nan"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[32];
