@@ -45,6 +45,12 @@ bool sg_attack_needs_labels(const char *name)
     return attack != NULL && attack->needs_labels;
 }
 
+bool sg_attack_uses_gradient(const char *name)
+{
+    const sg_attack *attack = look_up(name);
+    return attack != NULL && attack->uses_gradient;
+}
+
 bool sg_attack_check(const char *name, sg_head head, sg_error *err)
 {
     const sg_attack *attack = sg_attack_find(name, err);

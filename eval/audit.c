@@ -26,6 +26,12 @@ void sg_eps_text(char out[32], double eps)
         snprintf(out, 32, "%.4g", eps);
 }
 
+/* Do all gradients give the same images? */
+static bool one_gradient(const sg_audit_model *model, const char *attack)
+{
+    return model->exact_is_rule || !sg_attack_uses_gradient(attack);
+}
+
 const sg_cell *sg_audit_find(const sg_audit *audit, const sg_audit_model *model, const char *attack,
                              sg_gradient gradient, double eps)
 {
@@ -34,7 +40,7 @@ const sg_cell *sg_audit_find(const sg_audit *audit, const sg_audit_model *model,
         if (c->model != model || c->clean != !attack) continue;
         if (c->clean) return c;
         if (!strcmp(c->attack.name, attack) && c->attack.eps == eps &&
-            (model->exact_is_rule || c->attack.gradient == gradient))
+            (one_gradient(model, attack) || c->attack.gradient == gradient))
             return c;
     }
     return NULL;
@@ -238,8 +244,10 @@ static bool add_attack(sg_audit *audit, const sg_audit_model *model, const char 
         for (size_t g = 0; g < o->ngradients; g++) {
             if (sg_audit_find(audit, model, name, o->gradients[g], audit->eps[e])) continue;
             cell.attack.eps = audit->eps[e];
-            cell.attack.gradient = model->exact_is_rule ? SG_GRADIENT_EXACT : o->gradients[g];
-            cell.gradient_name = model->exact_is_rule ? "exact=rule" : sg_gradient_name(o->gradients[g]);
+            cell.attack.gradient = one_gradient(model, name) ? SG_GRADIENT_EXACT : o->gradients[g];
+            cell.gradient_name = !sg_attack_uses_gradient(name) ? "none"
+                                 : model->exact_is_rule         ? "exact=rule"
+                                                                : sg_gradient_name(o->gradients[g]);
             if (!add_cell(audit, &cell, err)) return false;
         }
     return true;

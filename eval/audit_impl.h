@@ -41,7 +41,7 @@ typedef struct sg_cell {
     const sg_audit_model *model;
     bool clean;                /* nothing was changed; attack is zeroed */
     sg_attack_options attack;  /* as it is run */
-    const char *gradient_name; /* "exact", "rule", "exact=rule"; "" when clean */
+    const char *gradient_name; /* "exact", "rule", "exact=rule", "none" (noise); "" when clean */
     char key[33];
     bool done;
     /* Measured: */

@@ -180,7 +180,7 @@ static bool put_model(sg_buf *html, const sg_audit *audit, const sg_audit_model 
         const sg_cell *after = sg_audit_find(audit, model, o->attacks[a], o->gradients[0], eps);
         char text[32];
         sg_eps_text(text, eps);
-        sg_buf_printf(html, "<h3>%s, %s gradient, eps %s</h3>\n", o->attacks[a], after->gradient_name, text);
+        sg_buf_printf(html, "<h3>%s, gradient %s, eps %s</h3>\n", o->attacks[a], after->gradient_name, text);
         for (size_t i = 0; i < audit->nshown; i++)
             if (!put_query(html, audit, before, after, i, err)) return false;
     }

@@ -232,6 +232,24 @@ static void test_figures(void **state)
     bench_close(&b);
 }
 
+/* An attack without a gradient is run once, not once a gradient. */
+static void test_without_gradient(void **state)
+{
+    (void)state;
+    bench b;
+    static const char *const noise[] = {"noise"};
+    bench_open(&b);
+    b.options.attacks = noise;
+    b.options.nattacks = 1;
+    run(&b);
+    char *csv = text_of("out/results.csv");
+    assert_int_equal(lines(csv), 1 + (1 + 2) + (1 + 2));
+    find(csv, "usf", "noise", "none", budgets[0]);
+    find(csv, "bp", "noise", "none", budgets[0]);
+    sg_free(csv);
+    bench_close(&b);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -602,10 +620,10 @@ int main(void)
 {
     sg_threads_set(1); /* passes this small only wait for each other */
     const struct CMUnitTest tests[] = {
-        scratch_test(test_figures),       scratch_test(test_json),    scratch_test(test_classifier),
-        scratch_test(test_resume),        scratch_test(test_keys),    scratch_test(test_interrupt),
-        scratch_test(test_report),        scratch_test(test_refused), scratch_test(test_names),
-        scratch_test(test_out_of_memory),
+        scratch_test(test_figures),    scratch_test(test_without_gradient), scratch_test(test_json),
+        scratch_test(test_classifier), scratch_test(test_resume),           scratch_test(test_keys),
+        scratch_test(test_interrupt),  scratch_test(test_report),           scratch_test(test_refused),
+        scratch_test(test_names),      scratch_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

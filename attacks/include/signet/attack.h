@@ -21,6 +21,7 @@ typedef struct sg_attack_options {
 bool sg_attack_defaults(sg_attack_options *options, const char *name, sg_error *err);
 const char *const *sg_attack_names(size_t *n);
 bool sg_attack_needs_labels(const char *name);
+bool sg_attack_uses_gradient(const char *name); /* false: --gradient means nothing to it (noise) */
 /* SG_ERR_USAGE for an attack that is unknown or not for this head. */
 bool sg_attack_check(const char *name, sg_head head, sg_error *err);
 
