@@ -137,7 +137,7 @@ void sg_attacker_free(sg_attacker *a)
 static bool begin(sg_attacker *a, const sg_attack_input *input, size_t first, size_t n, sg_error *err)
 {
     const uint8_t *pixels = input->pixels + first * a->input;
-    sg_encoder_outputs(a->encoder, a->clean_z, pixels, n);
+    if (!sg_encoder_outputs(a->encoder, a->clean_z, pixels, n, err)) return false;
     for (size_t i = 0; i < n; i++) {
         sg_subject subject = {a->clean_z + i * a->outputs, input->labels, first + i};
         if (!a->objective->begin(a->state, i, &subject, err)) return false;
@@ -154,14 +154,12 @@ static bool begin(sg_attacker *a, const sg_attack_input *input, size_t first, si
     return true;
 }
 
-static void forward(sg_attacker *a, size_t n)
+static bool forward(sg_attacker *a, size_t n, sg_error *err)
 {
-    if (a->plan == NULL) {
-        sg_encoder_outputs(a->encoder, a->z, a->current, n);
-        return;
-    }
+    if (a->plan == NULL) return sg_encoder_outputs(a->encoder, a->z, a->current, n, err);
     sg_pixels_to_float(a->x, a->current, a->batch * a->input);
     sg_plan_forward(a->plan, a->x, a->z);
+    return true;
 }
 
 /* Scores the iterates; one that is better than all before goes to `best` (n, input). */
@@ -240,8 +238,7 @@ static void move(sg_attacker *a, size_t n, int step)
 static bool search(sg_attacker *a, uint8_t *best, size_t n, sg_progress *progress, sg_error *err)
 {
     for (int step = 0;; step++) {
-        if (!sg_interrupt_check(err)) return false;
-        forward(a, n);
+        if (!sg_interrupt_check(err) || !forward(a, n, err)) return false;
         keep_best(a, best, n, step);
         if (step == a->nsteps) return true;
         if (a->plan != NULL) {
@@ -262,10 +259,11 @@ static int top_class(const float *z, size_t n)
 }
 
 /* The results of n images, by the encoder as for any image. */
-static void measure(sg_attacker *a, sg_attack_result *results, const uint8_t *changed, size_t n)
+static bool measure(sg_attacker *a, sg_attack_result *results, const uint8_t *changed, size_t n,
+                    sg_error *err)
 {
     bool hash = sg_model_spec(a->model)->head == SG_HEAD_HASH;
-    sg_encoder_outputs(a->encoder, a->z, changed, n);
+    if (!sg_encoder_outputs(a->encoder, a->z, changed, n, err)) return false;
     for (size_t i = 0; i < n; i++) {
         const track *t = &a->tracks[i];
         const float *clean = a->clean_z + i * a->outputs, *z = a->z + i * a->outputs;
@@ -277,6 +275,7 @@ static void measure(sg_attacker *a, sg_attack_result *results, const uint8_t *ch
         for (size_t k = 0; hash && k < a->outputs; k++) r->hamming += (clean[k] > 0) != (z[k] > 0);
         sg_attack_measure(r, t->ball.center, changed + i * a->input, a->input);
     }
+    return true;
 }
 
 bool sg_attacker_run(sg_attacker *a, uint8_t *adversarial, sg_attack_result *results,
@@ -288,8 +287,9 @@ bool sg_attacker_run(sg_attacker *a, uint8_t *adversarial, sg_attack_result *res
         size_t n = input->n - first < a->batch ? input->n - first : a->batch;
         uint8_t *best = adversarial + first * a->input;
         uint64_t done = progress != NULL ? progress->done : 0;
-        if (!begin(a, input, first, n, err) || !search(a, best, n, progress, err)) return false;
-        measure(a, results + first, best, n);
+        if (!begin(a, input, first, n, err) || !search(a, best, n, progress, err) ||
+            !measure(a, results + first, best, n, err))
+            return false;
         if (progress != NULL) /* also what ended early */
             sg_progress_update(progress, done + n * (size_t)a->options.iterations, NULL);
     }

@@ -80,9 +80,9 @@ static bool classify_all(sg_encoder *encoder, const cli_call *call, int *status,
         sg_error why;
         if (!(ok = sg_interrupt_check(err))) break;
         if (cli_load_pixels(pixels, call->args[i], model, o->preprocessed, &why)) {
-            sg_encoder_outputs(encoder, z, pixels, 1);
-            softmax(p, z, n);
-            ok = print_labels(call->args[i], p, model, o, err);
+            ok = sg_encoder_outputs(encoder, z, pixels, 1, err);
+            if (ok) softmax(p, z, n);
+            ok = ok && print_labels(call->args[i], p, model, o, err);
         } else {
             ok = cli_skip(status, &why, call->nargs == 1, err);
         }

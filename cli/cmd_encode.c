@@ -85,7 +85,7 @@ static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call
             ok = cli_skip(status, &why, call->nargs == 1, err);
         }
         if (ok && (waiting == batch || i + 1 == call->nargs)) {
-            sg_encoder_outputs(encoder, out->z + out->n * out->nbits, pixels, waiting);
+            ok = sg_encoder_outputs(encoder, out->z + out->n * out->nbits, pixels, waiting, err);
             out->n += waiting;
             waiting = 0;
         }

@@ -1,5 +1,6 @@
 #include <signet/encoder.h>
 
+#include <math.h>
 #include <signet/codes.h>
 #include <signet/loader.h>
 #include <signet/mem.h>
@@ -62,23 +63,29 @@ size_t sg_encoder_batch(const sg_encoder *e)
 }
 
 /* e->z from n <= batch images; the rest of the batch is black. */
-static void pass(sg_encoder *e, const uint8_t *pixels, size_t n)
+static bool pass(sg_encoder *e, const uint8_t *pixels, size_t n, sg_error *err)
 {
     sg_pixels_to_float(e->x, pixels, n * e->input_size);
     memset(e->x + n * e->input_size, 0, (e->batch - n) * e->input_size * sizeof *e->x);
     sg_plan_forward(e->plan, e->x, e->z);
+    for (size_t i = 0; i < n * e->outputs; i++)
+        if (!isfinite(e->z[i]))
+            return sg_fail(err, SG_ERR_LIMIT,
+                           "the network's outputs are not finite: its weights are too large");
+    return true;
 }
 
-void sg_encoder_outputs(sg_encoder *e, float *z, const uint8_t *pixels, size_t n)
+bool sg_encoder_outputs(sg_encoder *e, float *z, const uint8_t *pixels, size_t n, sg_error *err)
 {
     while (n > 0) {
         size_t now = n < e->batch ? n : e->batch;
-        pass(e, pixels, now);
+        if (!pass(e, pixels, now, err)) return false;
         memcpy(z, e->z, now * e->outputs * sizeof *z);
         pixels += now * e->input_size;
         z += now * e->outputs;
         n -= now;
     }
+    return true;
 }
 
 bool sg_encoder_codes(sg_encoder *e, uint8_t *codes, const uint8_t *pixels, size_t n, sg_error *err)
@@ -87,7 +94,7 @@ bool sg_encoder_codes(sg_encoder *e, uint8_t *codes, const uint8_t *pixels, size
         return sg_fail(err, SG_ERR_MISMATCH, "the model is a classifier: it has no codes");
     while (n > 0) {
         size_t now = n < e->batch ? n : e->batch;
-        pass(e, pixels, now);
+        if (!pass(e, pixels, now, err)) return false;
         sg_codes_pack(codes, e->z, now, e->outputs);
         pixels += now * e->input_size;
         codes += now * (e->outputs / 8);
@@ -99,8 +106,7 @@ bool sg_encoder_codes(sg_encoder *e, uint8_t *codes, const uint8_t *pixels, size
 bool sg_encoder_image(sg_encoder *e, float *z, const sg_image *image, sg_error *err)
 {
     if (!sg_preprocess_planar(e->planar, image, &e->model->preprocess, err)) return false;
-    sg_encoder_outputs(e, z, e->planar, 1);
-    return true;
+    return sg_encoder_outputs(e, z, e->planar, 1, err);
 }
 
 bool sg_encoder_items(sg_encoder *e, float *z, const sg_dataset *ds, const uint32_t *items, size_t n,
@@ -114,7 +120,8 @@ bool sg_encoder_items(sg_encoder *e, float *z, const sg_dataset *ds, const uint3
     if (!sg_loader_open(&loader, ds, &options, err)) return false;
     bool ok = sg_loader_start(loader, 0, err);
     while (ok && (ok = sg_loader_next(&batch, loader, err)) && batch.n > 0) {
-        sg_encoder_outputs(e, z + done * e->outputs, batch.pixels, batch.n); /* unshuffled: places in order */
+        /* unshuffled: places in order */
+        ok = sg_encoder_outputs(e, z + done * e->outputs, batch.pixels, batch.n, err);
         done += batch.n;
         if (progress) sg_progress_update(progress, done, NULL);
     }

@@ -196,7 +196,10 @@ static bool score_classifier(sg_cell *cell, bench *b, const uint8_t *pixels, sg_
 {
     float *z = sg_alloc(b->audit->nqueries, b->outputs * sizeof *z);
     if (!z) return sg_fail_memory(err, "outputs");
-    sg_encoder_outputs(b->encoder, z, pixels, b->audit->nqueries);
+    if (!sg_encoder_outputs(b->encoder, z, pixels, b->audit->nqueries, err)) {
+        sg_free(z);
+        return false;
+    }
     cell->chance = 1 / (double)b->outputs;
     for (size_t i = 0; i < b->audit->nqueries; i++) {
         const float *row = z + i * b->outputs;

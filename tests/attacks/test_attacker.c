@@ -37,7 +37,7 @@ static sg_model *make_model(const sg_net_spec *spec, const uint8_t *pixels, size
     assert_true(sg_params_init(model->params, "he", 11, NULL));
     float *z = sg_alloc(n * outputs, sizeof *z), *mean = sg_calloc(outputs, sizeof *mean), square = 0;
     assert_true(sg_encoder_new(&encoder, model, n, NULL));
-    sg_encoder_outputs(encoder, z, pixels, n);
+    assert_true(sg_encoder_outputs(encoder, z, pixels, n, NULL));
     sg_encoder_free(encoder);
     for (size_t i = 0; i < n * outputs; i++) mean[i % outputs] += z[i] / (float)n;
     for (size_t i = 0; i < n * outputs; i++)
@@ -210,7 +210,7 @@ static int reference_run(uint8_t *best, size_t item, reference descend, const do
     double clean[BITS], z[BITS], dz[BITS], best_mean = 0;
     int now[PIXELS], best_distance = -1;
     assert_true(sg_encoder_new(&encoder, shared.hash, 1, NULL));
-    sg_encoder_outputs(encoder, zf, x0, 1);
+    assert_true(sg_encoder_outputs(encoder, zf, x0, 1, NULL));
     sg_encoder_free(encoder);
     for (size_t k = 0; k < BITS; k++) clean[k] = zf[k];
     sg_rng rng = sg_rng_at(o->seed, SG_RNG_ATTACK, shared.keys[item], 0);
@@ -320,12 +320,12 @@ static void noise_is_the_best_of_its_images(void **unused)
         float clean[BITS], z[BITS];
         const uint8_t *x0 = shared.pixels + i * PIXELS;
         unsigned most = 0;
-        sg_encoder_outputs(encoder, clean, x0, 1);
+        assert_true(sg_encoder_outputs(encoder, clean, x0, 1, NULL));
         for (int t = 1; t <= o.iterations; t++) {
             unsigned distance = 0;
             sg_ball ball = {.center = x0, .size = PIXELS, .eps = 16, .seed = o.seed, .key = shared.keys[i]};
             sg_attack_noise.move(drawn, NULL, &ball, t);
-            sg_encoder_outputs(encoder, z, drawn, 1);
+            assert_true(sg_encoder_outputs(encoder, z, drawn, 1, NULL));
             for (size_t k = 0; k < BITS; k++) distance += (z[k] > 0) != (clean[k] > 0);
             most = distance > most ? distance : most;
             if (t == results[i].best_step) assert_memory_equal(drawn, images + i * PIXELS, PIXELS);
@@ -509,8 +509,8 @@ static void results_are_of_the_image_encoded_again(void **unused)
     o = options_of("pgd", 8 / 255.0, 10);
     run(images, results, shared.classifier, &o, 4, &shared.input);
     assert_true(sg_encoder_new(&encoder, shared.classifier, 2, NULL));
-    sg_encoder_outputs(encoder, z, shared.pixels, IMAGES);
-    sg_encoder_outputs(encoder, z + IMAGES * CLASSES, images, IMAGES);
+    assert_true(sg_encoder_outputs(encoder, z, shared.pixels, IMAGES, NULL));
+    assert_true(sg_encoder_outputs(encoder, z + IMAGES * CLASSES, images, IMAGES, NULL));
     sg_encoder_free(encoder);
     for (size_t i = 0; i < 2 * IMAGES; i++) {
         int top = 0, said = i < IMAGES ? results[i].clean_class : results[i - IMAGES].adversarial_class;

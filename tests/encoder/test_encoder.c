@@ -51,7 +51,7 @@ static void test_ways(void **state)
         sg_encoder *encoder;
         if (!sg_encoder_new(&encoder, model, batches[b], &err)) fail_msg("%s", err.message);
         assert_true(sg_encoder_model(encoder) == model && sg_encoder_batch(encoder) == batches[b]);
-        sg_encoder_outputs(encoder, b == 0 ? expected : z, pixels, N);
+        assert_true(sg_encoder_outputs(encoder, b == 0 ? expected : z, pixels, N, NULL));
         if (b > 0) assert_memory_equal(z, expected, sizeof z);
         assert_true(sg_encoder_codes(encoder, codes, pixels, N, &err));
         sg_codes_pack(packed, expected, N, BITS);
@@ -98,6 +98,33 @@ static void test_refusals(void **state)
     sg_dataset_close(ds);
 }
 
+/* Finite weights whose outputs are not: no code comes of them, whatever way is taken. */
+static void test_outputs_beyond_range(void **state)
+{
+    (void)state;
+    sg_dataset *ds = pictures_make("data", 40, EACH);
+    sg_model *model = model_make(SG_HEAD_HASH);
+    sg_encoder *encoder;
+    uint8_t pixels[N * SIDE * SIDE], codes[2 * BITS / 8];
+    float z[2 * BITS];
+    const uint32_t items[] = {0, 1};
+    for (size_t i = 0; i < model->params->ntensors; i++) {
+        const sg_tensor *t = &model->params->tensors[i];
+        for (size_t k = 0; k < t->size && t->role == SG_TENSOR_WEIGHT; k++)
+            model->params->block[t->offset + k] = 1e30f;
+    }
+    get_pixels(pixels, ds, model);
+    assert_true(sg_encoder_new(&encoder, model, 2, NULL));
+    sg_error err = {0};
+    assert_false(sg_encoder_outputs(encoder, z, pixels, 2, &err));
+    assert_int_equal(err.code, SG_ERR_LIMIT);
+    assert_false(sg_encoder_codes(encoder, codes, pixels, 2, NULL));
+    assert_false(sg_encoder_items(encoder, z, ds, items, 2, NULL, NULL));
+    sg_encoder_free(encoder);
+    sg_model_free(model);
+    sg_dataset_close(ds);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -112,6 +139,7 @@ int main(void)
 {
     sg_threads_set(1);
     const struct CMUnitTest tests[] = {scratch_test(test_ways), scratch_test(test_refusals),
+                                       scratch_test(test_outputs_beyond_range),
                                        cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

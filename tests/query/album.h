@@ -48,7 +48,7 @@ static inline void centre_outputs(sg_model *model)
     for (uint64_t i = 0; i < N; i++) {
         sg_image image = draw_picture(5000 + i, 16, 16, 1);
         sg_image_to_planar(planar, &image);
-        sg_encoder_outputs(encoder, z, planar, 1);
+        assert_true(sg_encoder_outputs(encoder, z, planar, 1, NULL));
         for (size_t k = 0; k < outputs; k++) means[k] += z[k] / N;
         sg_image_clear(&image);
     }

@@ -15,8 +15,9 @@ void sg_encoder_free(sg_encoder *encoder);
 const sg_model *sg_encoder_model(const sg_encoder *encoder);
 size_t sg_encoder_batch(const sg_encoder *encoder);
 
-/* z (n, outputs) from pixels (n, C, H, W) u8. */
-void sg_encoder_outputs(sg_encoder *encoder, float *z, const uint8_t *pixels, size_t n);
+/* z (n, outputs) from pixels (n, C, H, W) u8. Outputs that are not finite (weights too large for f32's range) are no
+ * answer: SG_ERR_LIMIT, here and in the calls below. */
+bool sg_encoder_outputs(sg_encoder *encoder, float *z, const uint8_t *pixels, size_t n, sg_error *err);
 /* codes (n, K / 8). */
 bool sg_encoder_codes(sg_encoder *encoder, uint8_t *codes, const uint8_t *pixels, size_t n, sg_error *err);
 /* One decoded image, by the model's preprocessing; z (outputs). */
