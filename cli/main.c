@@ -12,6 +12,11 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
+static void print_summary(FILE *out, const cli_command *command)
+{
+    fprintf(out, "  %-16s%s\n", command->name, command->summary);
+}
+
 static void print_overview(FILE *out)
 {
     fputs("signet: image search by hash codes, whose robustness can be trusted\n\nexamples\n"
@@ -20,14 +25,21 @@ static void print_overview(FILE *out)
           "  signet index add INDEX PHOTOS\n"
           "  signet query INDEX PICTURE.jpg\n\ncommands (signet COMMAND --help)\n",
           out);
-    for (size_t i = 0; i < cli_ncommands; i++)
-        fprintf(out, "  %-16s%s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    for (size_t i = 0; i < cli_ncommands; i++) print_summary(out, cli_commands[i]);
 }
 
 static void print_version(void)
 {
     printf("signet %s\nprocessor: %s\nnetwork kernels: %s\nHamming kernel: %s\n", SIGNET_VERSION,
            sg_cpu_text(), sg_instruction_class(), sg_hamming_kernel());
+}
+
+/* What was printed must have arrived. */
+static int finish_stdout(int status)
+{
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    cli_warn("cannot write to standard output");
+    return status == EXIT_DONE ? EXIT_FAILED : status;
 }
 
 /* Number of words of argv that name the command; 0: none. */
@@ -52,12 +64,28 @@ static const cli_command *find_command(int argc, char **argv, size_t *words)
     return NULL;
 }
 
-static int fail_command(int argc, char **argv)
+/* Is it a command of the group ("index add" of "index")? */
+static bool of_group(const cli_command *command, const char *group)
 {
-    size_t length = strlen(argv[0]);
-    bool group = false;
-    for (size_t i = 0; i < cli_ncommands; i++)
-        group |= !strncmp(cli_commands[i]->name, argv[0], length) && cli_commands[i]->name[length] == ' ';
+    size_t length = strlen(group);
+    return !strncmp(command->name, group, length) && command->name[length] == ' ';
+}
+
+static bool wants_help(const char *arg)
+{
+    return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
+/* No command, but perhaps a group of them, whose help lists them. */
+static int without_command(int argc, char **argv)
+{
+    bool group = false, help = argc > 1 && wants_help(argv[1]);
+    for (size_t i = 0; i < cli_ncommands; i++) {
+        if (!of_group(cli_commands[i], argv[0])) continue;
+        group = true;
+        if (help) print_summary(stdout, cli_commands[i]);
+    }
+    if (group && help) return finish_stdout(EXIT_DONE);
     if (!group)
         cli_warn("unknown command \"%s\"; see signet --help", argv[0]);
     else if (argc > 1 && argv[1][0] != '-')
@@ -72,14 +100,6 @@ static int report(const sg_error *err)
     fprintf(stderr, "signet: %s\n", err->message);
     if (err->code == SG_ERR_INTERRUPTED) return EXIT_INTERRUPTED;
     return err->code == SG_ERR_USAGE ? EXIT_USAGE : EXIT_FAILED;
-}
-
-/* What was printed must have arrived. */
-static int finish_stdout(int status)
-{
-    if (!fflush(stdout) && !ferror(stdout)) return status;
-    cli_warn("cannot write to standard output");
-    return status == EXIT_DONE ? EXIT_FAILED : status;
 }
 
 static int run(const cli_command *command, int argc, char **argv)
@@ -125,7 +145,7 @@ int main(int argc, char **argv)
         print_overview(stderr);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
+    if (wants_help(argv[0]) || !strcmp(argv[0], "help")) {
         print_overview(stdout);
         return finish_stdout(EXIT_DONE);
     }
@@ -136,6 +156,6 @@ int main(int argc, char **argv)
     sg_interrupt_install();
     size_t words;
     const cli_command *command = find_command(argc, argv, &words);
-    if (!command) return fail_command(argc, argv);
+    if (!command) return without_command(argc, argv);
     return run(command, argc - (int)words, argv + words);
 }

@@ -168,7 +168,9 @@ static bool set_labels(sg_dataset *ds, bool subsets, sg_error *err)
 
 static bool open_set(sg_dataset *ds, const char *dir, const char *data_dir, sg_error *err)
 {
-    (void)data_dir;
+    if (data_dir)
+        return sg_fail(err, SG_ERR_USAGE,
+                       "a data folder (%s) goes with names and lists, not with folder:", data_dir);
     if (!add_images(ds, dir, err)) return false;
     bool subsets = has_subsets(ds);
     for (size_t i = 0; subsets && i < ds->n; i++) ds->subsets[i] = (uint8_t)subset_of(ds->names[i]);
