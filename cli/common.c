@@ -120,7 +120,8 @@ bool cli_load_pixels(uint8_t *planar, const char *path, const sg_model *model, b
 {
     const sg_preprocess *pp = &model->preprocess;
     sg_image image = {0}, ready = {0};
-    bool ok = sg_image_load(&image, path, &(sg_decode_options){.channels = pp->channels}, err);
+    const sg_decode_options options = sg_preprocess_decode(pp);
+    bool ok = sg_image_load(&image, path, &options, err);
     if (ok && preprocessed && (image.width != pp->width || image.height != pp->height)) {
         ok = sg_fail(err, SG_ERR_MISMATCH, "%s: %d x %d pixels, where the network reads %d x %d", path,
                      image.width, image.height, pp->width, pp->height);

@@ -55,8 +55,7 @@ static size_t batch_rows(const sg_loader *l, size_t batch)
 
 static bool load_row(const sg_loader *l, uint8_t *planar, uint32_t item, sg_error *err)
 {
-    sg_decode_options decode = l->o.decode;
-    decode.channels = l->o.preprocess.channels;
+    const sg_decode_options decode = sg_preprocess_decode(&l->o.preprocess);
     sg_image image;
     if (!sg_dataset_load(&image, l->ds, item, &decode, err)) return false;
     bool ok = sg_preprocess_planar(planar, &image, &l->o.preprocess, err);

@@ -4,6 +4,11 @@
 #include <signet/mem.h>
 #include <string.h>
 
+sg_decode_options sg_preprocess_decode(const sg_preprocess *pp)
+{
+    return (sg_decode_options){.channels = pp->channels, .max_pixels = pp->max_pixels};
+}
+
 /* Where the network's input lies in the resized image. */
 typedef struct plan {
     int width, height; /* of the whole resized image */

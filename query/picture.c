@@ -33,7 +33,7 @@ static bool has_signature(bool *has, const char *path, sg_error *err)
 static bool decode(sg_picture *p, uint8_t *planar, const sg_preprocess *pp, const char *bytes, size_t nbytes)
 {
     sg_image image;
-    const sg_decode_options options = {.channels = pp->channels};
+    const sg_decode_options options = sg_preprocess_decode(pp);
     bool ok = sg_image_decode(&image, bytes, nbytes, &options, &p->why);
     if (ok) {
         ok = sg_preprocess_planar(planar, &image, pp, &p->why);

@@ -112,7 +112,7 @@ bool sg_searcher_image(sg_answer *answer, sg_searcher *searcher, const char *pat
     sg_image image;
     SG_ASSERT(index->encoder);
     *answer = (sg_answer){0};
-    const sg_decode_options options = {.channels = index->model->preprocess.channels};
+    const sg_decode_options options = sg_preprocess_decode(&index->model->preprocess);
     if (!sg_image_load(&image, path, &options, err)) return false;
     float *z = sg_alloc(index->info.nbits, sizeof *z);
     uint8_t *code = sg_alloc(index->info.nbits / 8, 1);

@@ -154,7 +154,7 @@ static void test_borrowed_until_next(void **state)
     sg_loader_options o = some_options(4);
     o.items = many;
     o.nitems = 600;
-    o.preprocess = (sg_preprocess){1, 20, 18, 0};
+    o.preprocess = (sg_preprocess){.channels = 1, .width = 20, .height = 18, .resize = 0};
     sg_loader *loader = open_loader(ds, &o);
     sg_batch batch;
     assert_true(sg_loader_start(loader, 0, NULL));

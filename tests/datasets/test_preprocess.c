@@ -73,12 +73,14 @@ static void test_channels(void **state)
     sg_image image, out;
     assert_true(sg_image_init(&image, 2, 1, 3, NULL));
     memcpy(image.pixels, (uint8_t[]){255, 0, 0, 0, 0, 255}, 6);
-    assert_true(sg_preprocess_image(&out, &image, &(sg_preprocess){1, 2, 1, 0}, NULL));
+    assert_true(sg_preprocess_image(
+        &out, &image, &(sg_preprocess){.channels = 1, .width = 2, .height = 1, .resize = 0}, NULL));
     assert_int_equal(out.channels, 1);
     assert_int_equal(out.pixels[0], 76); /* PIL's L of pure red and blue */
     assert_int_equal(out.pixels[1], 29);
     sg_image grey = out;
-    assert_true(sg_preprocess_image(&out, &grey, &(sg_preprocess){3, 2, 1, 0}, NULL));
+    assert_true(sg_preprocess_image(
+        &out, &grey, &(sg_preprocess){.channels = 3, .width = 2, .height = 1, .resize = 0}, NULL));
     assert_memory_equal(out.pixels, ((uint8_t[]){76, 76, 76, 29, 29, 29}), 6);
     sg_image_clear(&out);
     sg_image_clear(&grey);
@@ -91,9 +93,11 @@ static void test_errors(void **state)
     sg_image image, out;
     sg_error err = {0};
     assert_true(sg_image_init(&image, 60000, 1, 1, NULL));
-    assert_false(sg_preprocess_image(&out, &image, &(sg_preprocess){1, 32, 33, 32}, &err));
+    assert_false(sg_preprocess_image(
+        &out, &image, &(sg_preprocess){.channels = 1, .width = 32, .height = 33, .resize = 32}, &err));
     assert_message(err, SG_ERR_MISMATCH, "crop of 32 x 33 does not fit");
-    assert_false(sg_preprocess_image(&out, &image, &(sg_preprocess){1, 32, 32, 256}, &err));
+    assert_false(sg_preprocess_image(
+        &out, &image, &(sg_preprocess){.channels = 1, .width = 32, .height = 32, .resize = 256}, &err));
     assert_message(err, SG_ERR_LIMIT, "15360000 x 256");
     assert_null(out.pixels);
     sg_image_clear(&image);
@@ -126,7 +130,8 @@ static void test_planar(void **state)
 static bool preprocess_once(const sg_image *image, sg_error *err)
 {
     uint8_t planar[4 * 4];
-    return sg_preprocess_planar(planar, image, &(sg_preprocess){1, 4, 4, 5}, err);
+    return sg_preprocess_planar(planar, image,
+                                &(sg_preprocess){.channels = 1, .width = 4, .height = 4, .resize = 5}, err);
 }
 
 static void test_memory_runs_out(void **state)

@@ -12,7 +12,6 @@ typedef struct sg_loader_options {
     const uint32_t *items; /* borrows until close */
     size_t nitems;
     sg_preprocess preprocess;
-    sg_decode_options decode; /* channels is taken from preprocess */
     size_t batch;
     bool shuffle;   /* by (seed, SG_RNG_SHUFFLE, epoch) */
     bool drop_last; /* leave out the last incomplete batch (training) */

@@ -8,7 +8,11 @@ typedef struct sg_preprocess {
     int channels;      /* of the network, 1 or 3 */
     int width, height; /* of the network's input */
     int resize; /* the shorter side becomes this before the crop; 0: straight to width x height (aspect lost) */
+    uint64_t max_pixels; /* of a picture, as in sg_decode_options: a guard, which changes no pixel */
 } sg_preprocess;
+
+/* How a picture is decoded for this. */
+sg_decode_options sg_preprocess_decode(const sg_preprocess *pp);
 
 /* As torchvision on PIL images: Resize(resize) gives the other side int(resize * long / short); CenterCrop takes
  * the offset round((a - b) / 2.0), half to even. A crop larger than the resized image is an error. */
