@@ -28,6 +28,7 @@ static bool floats_write(sg_kv *meta, const char *key, const float *values, size
 
 static bool spec_write(sg_kv *meta, const sg_net_spec *spec, sg_error *err)
 {
+    SG_ASSERT(spec->head != SG_HEAD_FEATURES);
     size_t channels = (size_t)spec->channels;
     return sg_kv_set(meta, "signet.arch", spec->arch, err) &&
            sg_kv_set(meta, "signet.head", heads[spec->head], err) &&

@@ -106,6 +106,11 @@ int sg_build_linear(sg_builder *b, int src, int64_t outputs, const char *format,
 
 int sg_build_head(sg_builder *b, int src, const char *name)
 {
+    if (b->failed) return -1;
+    if (b->net->spec.head == SG_HEAD_FEATURES) {
+        b->net->spec.outputs = (int64_t)sg_shape_size(b->net->nodes[src].out);
+        return src;
+    }
     return build_linear(b, src, b->net->spec.outputs, true,
                         b->net->spec.head == SG_HEAD_HASH ? "head" : name);
 }
@@ -149,6 +154,7 @@ static bool check_spec(const sg_net_spec *spec, sg_error *err)
     if (spec->height < 1 || spec->width < 1 || spec->height > SIDE_MAX || spec->width > SIDE_MAX)
         return sg_fail(err, SG_ERR_USAGE, "%s: input of %lldx%lld pixels (1 to %d a side)", spec->arch,
                        (long long)spec->width, (long long)spec->height, SIDE_MAX);
+    if (spec->head == SG_HEAD_FEATURES) return true;
     if (spec->head == SG_HEAD_HASH) return sg_bits_check(spec->outputs, err);
     if (spec->outputs < 2 || spec->outputs > OUTPUTS_MAX)
         return sg_fail(err, SG_ERR_USAGE, "%s: %lld classes (2 to %d)", spec->arch, (long long)spec->outputs,

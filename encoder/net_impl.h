@@ -111,7 +111,8 @@ int sg_build_maxpool(sg_builder *b, int src, const sg_window *window);
 int sg_build_avgpool(sg_builder *b, int src); /* global */
 int sg_build_add(sg_builder *b, int src, int other);
 int sg_build_shortcut(sg_builder *b, int src, int64_t channels);
-/* The last layer: "head" for a hash, the backbone's own name for a classifier; spec.outputs outputs. */
+/* The last layer: "head" for a hash, the backbone's own name for a classifier; spec.outputs outputs. For features
+ * there is none: src is the output. */
 int sg_build_head(sg_builder *b, int src, const char *name);
 
 /* An empty net of this spec (arch not looked up), for a builder; ends with sg_net_finish, which frees it when the

@@ -516,7 +516,10 @@ static void test_take(void **state)
              *more = plain("resnet20", 1, 28, SG_HEAD_CLASSIFIER, 12);
     sg_model *same = plain("resnet20", 1, 32, SG_HEAD_CLASSIFIER, 10),
              *colour = plain("resnet20", 3, 28, SG_HEAD_HASH, 32);
-    sg_model *other = plain("lenet", 1, 32, SG_HEAD_CLASSIFIER, 10);
+    sg_model *other = plain("lenet", 1, 32, SG_HEAD_CLASSIFIER, 10),
+             *body = plain("resnet20", 1, 28, SG_HEAD_FEATURES, 0);
+    assert_true(sg_model_take(body, from, &head, &err) && !head);
+    check_taken(body, from, false);
     assert_true(sg_model_take(hash, from, &head, &err) && !head);
     check_taken(hash, from, false);
     assert_true(sg_model_take(more, from, &head, &err) && !head);
@@ -529,8 +532,8 @@ static void test_take(void **state)
     assert_false(sg_model_take(other, from, &head, &err));
     assert_int_equal(err.code, SG_ERR_MISMATCH);
     assert_non_null(strstr(err.message, "resnet20"));
-    sg_model *all[] = {from, hash, more, same, colour, other};
-    for (size_t i = 0; i < 6; i++) sg_model_free(all[i]);
+    sg_model *all[] = {from, hash, more, same, colour, other, body};
+    for (size_t i = 0; i < 7; i++) sg_model_free(all[i]);
 }
 
 int main(void)

@@ -107,6 +107,70 @@ static void lenets(void **state)
     }
 }
 
+/* A net without its last layer gives what the hash head reads and takes what it sends down: the head by hand, behind
+ * it, gives the hash's outputs and dx. */
+static void check_features(const char *arch, int64_t channels, int64_t side, size_t expected)
+{
+    enum { N = 3, K = 16 };
+    test_net hash = test_net_of(arch, channels, side, K), body;
+    sg_net_spec spec = *sg_net_spec_of(hash.net);
+    const float *W = hash.params->block + sg_params_find(hash.params, "head.weight")->offset;
+    const float *bias = hash.params->block + sg_params_find(hash.params, "head.bias")->offset;
+    const size_t in = N * sg_net_input_size(hash.net);
+    float *x = test_random(in, 0, 1, 2), *dz = test_random(N * K, -1, 1, 3),
+          *dx = sg_alloc(2 * in, sizeof *dx);
+    float z[N * K], *f, *df;
+    double by_hand[N * K], *dx_double = sg_alloc(in, sizeof *dx_double);
+    sg_plan *whole, *plan;
+    spec.head = SG_HEAD_FEATURES;
+    spec.outputs = 0;
+    assert_true(sg_net_new(&body.net, &spec, NULL) && sg_params_new(&body.params, body.net, NULL));
+    const size_t size = sg_net_output_size(body.net);
+    assert_int_equal(size, expected);
+    assert_int_equal(sg_net_spec_of(body.net)->outputs, expected);
+    assert_null(sg_params_find(body.params, "head.weight"));
+    assert_int_equal(body.params->ntensors + 2, hash.params->ntensors);
+    memcpy(body.params->block, hash.params->block, body.params->size * sizeof(float)); /* the head is last */
+    f = sg_alloc(N * size, sizeof *f);
+    df = sg_calloc(N * size, sizeof *df);
+    assert_true(dx && dx_double && f && df);
+
+    const sg_plan_options options = {.purpose = SG_ATTACK, .batch = N};
+    assert_true(sg_plan_new(&whole, hash.net, &options, NULL) &&
+                sg_plan_new(&plan, body.net, &options, NULL));
+    sg_plan_load(whole, hash.params, NULL, 0);
+    sg_plan_load(plan, body.params, NULL, 0);
+    sg_plan_forward(whole, x, z);
+    sg_plan_forward(plan, x, f);
+    for (size_t i = 0; i < N * K; i++) {
+        by_hand[i] = (double)bias[i % K];
+        for (size_t j = 0; j < size; j++) {
+            by_hand[i] += (double)W[i % K * size + j] * (double)f[i / K * size + j];
+            df[i / K * size + j] += W[i % K * size + j] * dz[i];
+        }
+    }
+    assert_true(test_error(z, by_hand, N * K) < 1e-5);
+    sg_plan_backward(whole, dz, NULL, dx);
+    sg_plan_backward(plan, df, NULL, dx + in);
+    for (size_t i = 0; i < in; i++) dx_double[i] = (double)dx[i];
+    assert_true(test_error(dx + in, dx_double, in) < 1e-4);
+
+    sg_plan_free(whole);
+    sg_plan_free(plan);
+    test_net_free(&hash);
+    test_net_free(&body);
+    void *all[] = {x, dz, dx, dx_double, f, df};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) sg_free(all[i]);
+}
+
+static void features(void **state)
+{
+    (void)state;
+    check_features("resnet20", 1, 15, 64);
+    check_features("lenet", 1, 32, 84);
+    check_features("lenet-cifar", 3, 32, 256);
+}
+
 /* No layer of a backbone falls back to oneDNN's reference kernels, nor to its gemm, whose bits depend on the batch. */
 static void kernels_are_fast(void **state)
 {
@@ -356,6 +420,7 @@ int main(void)
         cmocka_unit_test(reference_by_differences),
         cmocka_unit_test(lenets),
         cmocka_unit_test(resnet20),
+        cmocka_unit_test(features),
         cmocka_unit_test(kernels_are_fast),
         cmocka_unit_test(running_statistics),
         cmocka_unit_test(running_allocates_nothing),

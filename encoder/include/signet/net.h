@@ -10,15 +10,16 @@
 typedef struct sg_net sg_net;
 
 typedef enum {
-    SG_HEAD_HASH,      /* one linear layer "head", K outputs */
-    SG_HEAD_CLASSIFIER /* the backbone's own last layer, one output a class */
+    SG_HEAD_HASH,       /* one linear layer "head", K outputs */
+    SG_HEAD_CLASSIFIER, /* the backbone's own last layer, one output a class */
+    SG_HEAD_FEATURES    /* no last layer: what the hash head would read; never in a file */
 } sg_head;
 
 typedef struct sg_net_spec {
     const char *arch; /* a registered backbone */
     int64_t channels, height, width;
     sg_head head;
-    int64_t outputs;       /* K bits or number of classes */
+    int64_t outputs;       /* K bits or number of classes; of features the net says how many */
     float mean[3], std[3]; /* of normalisation, inside the network: x is in pixel space [0, 1] */
 } sg_net_spec;
 
@@ -28,7 +29,7 @@ void sg_net_free(sg_net *net);
 
 const sg_net_spec *sg_net_spec_of(const sg_net *net);
 size_t sg_net_input_size(const sg_net *net);  /* C * H * W */
-size_t sg_net_output_size(const sg_net *net); /* K or classes */
+size_t sg_net_output_size(const sg_net *net); /* K, classes or features */
 uint64_t sg_net_macs(const sg_net *net);      /* multiply-adds of one image */
 
 /* Backbone names and their one-line descriptions (NULL when unknown), for help. */
