@@ -32,9 +32,7 @@ void sg_image_clear(sg_image *image)
 static const sg_codec *codec_of(const void *bytes, size_t nbytes)
 {
     for (size_t i = 0; i < NCODECS; i++)
-        if (nbytes >= codecs[i]->signature_nbytes &&
-            memcmp(bytes, codecs[i]->signature, codecs[i]->signature_nbytes) == 0)
-            return codecs[i];
+        if (codecs[i]->match(bytes, nbytes)) return codecs[i];
     return NULL;
 }
 
@@ -44,17 +42,61 @@ const char *sg_image_format(const void *bytes, size_t nbytes)
     return codec ? codec->name : NULL;
 }
 
+/* Turns the stored picture upright. Source column and row run backwards as the orientation says; from 5 on they are
+ * exchanged too. */
+static bool orient(sg_image *image, int orientation, sg_error *err)
+{
+    if (orientation == 1) return true;
+    bool exchanged = orientation >= 5;
+    bool back_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    bool back_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    ptrdiff_t width = image->width, height = image->height, c = image->channels;
+    ptrdiff_t column = back_x ? -1 : 1, row = back_y ? -width : width; /* steps in the source, in pixels */
+    const uint8_t *first =
+        image->pixels + ((back_x ? width - 1 : 0) + (back_y ? (height - 1) * width : 0)) * c;
+    sg_image out;
+    if (!sg_image_init(&out, exchanged ? image->height : image->width,
+                       exchanged ? image->width : image->height, image->channels, err))
+        return false;
+    ptrdiff_t step_x = (exchanged ? row : column) * c, step_y = (exchanged ? column : row) * c;
+    enum { BAND = 64 }; /* columns at a time, so that the source's lines stay in the cache */
+    for (ptrdiff_t left = 0; left < out.width; left += BAND) {
+        ptrdiff_t right = left + BAND < out.width ? left + BAND : out.width;
+        for (ptrdiff_t y = 0; y < out.height; y++)
+            for (ptrdiff_t x = left; x < right; x++)
+                memcpy(out.pixels + (y * out.width + x) * c, first + y * step_y + x * step_x, (size_t)c);
+    }
+    sg_image_clear(image);
+    *image = out;
+    return true;
+}
+
+static bool find_orientation(int *orientation, const sg_codec *codec, const void *bytes, size_t nbytes,
+                             sg_error *err)
+{
+    size_t exif_nbytes;
+    const unsigned char *exif = codec->exif ? codec->exif(&exif_nbytes, bytes, nbytes) : NULL;
+    *orientation = 1;
+    return exif ? sg_exif_orientation(orientation, exif, exif_nbytes, err) : true;
+}
+
 bool sg_image_decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
                      sg_error *err)
 {
     *image = (sg_image){0};
     sg_decode_options o = options ? *options : (sg_decode_options){0};
-    SG_ASSERT(o.channels == 0 || o.channels == 1 || o.channels == 3);
+    SG_ASSERT((o.channels == 0 || o.channels == 1 || o.channels == 3) && o.shorter_min >= 0);
     if (o.max_pixels == 0) o.max_pixels = SG_MAX_PIXELS;
     if (nbytes == 0) return sg_fail(err, SG_ERR_FORMAT, "is empty");
     const sg_codec *codec = codec_of(bytes, nbytes);
     if (!codec) return sg_fail(err, SG_ERR_FORMAT, "is no image of a known format (JPEG, PNG)");
-    return codec->decode(image, bytes, nbytes, &o, err);
+    if (!codec->decode(image, bytes, nbytes, &o, err)) return false;
+    int orientation;
+    if (!o.oriented ||
+        (find_orientation(&orientation, codec, bytes, nbytes, err) && orient(image, orientation, err)))
+        return true;
+    sg_image_clear(image);
+    return false;
 }
 
 bool sg_image_load(sg_image *image, const char *path, const sg_decode_options *options, sg_error *err)

@@ -166,6 +166,16 @@ static void convert_row(uint8_t *dst, uint8_t *row, const jpeg_reader *r, int ch
         memcpy(dst, row, 3 * n);
 }
 
+/* The largest reduction that leaves the shorter side at least shorter_min pixels. */
+static unsigned choose_reduction(const struct jpeg_decompress_struct *info, int shorter_min)
+{
+    unsigned shorter = info->image_width < info->image_height ? info->image_width : info->image_height;
+    unsigned reduction = 1;
+    while (shorter_min > 0 && reduction < 8 && shorter / (2 * reduction) >= (unsigned)shorter_min)
+        reduction *= 2;
+    return reduction;
+}
+
 static bool read_pixels(sg_image *image, jpeg_reader *r, size_t nbytes, const sg_decode_options *options)
 {
     struct jpeg_decompress_struct *info = &r->info;
@@ -176,7 +186,10 @@ static bool read_pixels(sg_image *image, jpeg_reader *r, size_t nbytes, const sg
     int channels = options->channels ? options->channels : native;
     bool direct = channels == native && info->out_color_space != JCS_CMYK;
     info->dct_method = JDCT_ISLOW;
-    if (!sg_image_init(image, (int)info->image_width, (int)info->image_height, channels, err)) return false;
+    info->scale_num = 1;
+    info->scale_denom = choose_reduction(info, options->shorter_min);
+    jpeg_calc_output_dimensions(info);
+    if (!sg_image_init(image, (int)info->output_width, (int)info->output_height, channels, err)) return false;
     jpeg_start_decompress(info);
     if (!direct && !(r->row = sg_alloc(info->output_width, (size_t)info->output_components)))
         return sg_fail_memory(err, "JPEG");
@@ -225,12 +238,34 @@ static bool decode(sg_image *image, const void *bytes, size_t nbytes, const sg_d
     return ok;
 }
 
-const sg_codec sg_codec_jpeg = {
-    .name = "JPEG",
-    .signature = {0xff, 0xd8, 0xff},
-    .signature_nbytes = 3,
-    .decode = decode,
-};
+/* The first APP1 segment that is EXIF, among the segments before the first scan. */
+static const unsigned char *find_exif(size_t *exif_nbytes, const unsigned char *bytes, size_t nbytes)
+{
+    enum { APP1 = 0xe1, SOS = 0xda };
+    for (size_t at = 2; nbytes - at >= 4;) {
+        const unsigned char *p = bytes + at;
+        if (p[0] != 0xff || p[1] == 0xff || p[1] <= 1 || (p[1] >= 0xd0 && p[1] <= 0xd9)) {
+            at++; /* filling, bytes that libjpeg skips, markers that stand alone */
+            continue;
+        }
+        if (p[1] == SOS) return NULL;
+        size_t length = (size_t)p[2] << 8 | p[3]; /* with its own two bytes */
+        if (length < 2 || length > nbytes - at - 2) return NULL;
+        if (p[1] == APP1 && length >= 8 && memcmp(p + 4, "Exif\0", 6) == 0) {
+            *exif_nbytes = length - 2;
+            return p + 4;
+        }
+        at += 2 + length;
+    }
+    return NULL;
+}
+
+static bool match(const unsigned char *bytes, size_t nbytes)
+{
+    return nbytes >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0;
+}
+
+const sg_codec sg_codec_jpeg = {.name = "JPEG", .match = match, .decode = decode, .exif = find_exif};
 
 static bool write_guarded(jpeg_writer *w, const sg_image *image, int quality)
 {

@@ -26,17 +26,24 @@ static spng_ctx *context(int flags)
     return spng_ctx_new2(&hooks, flags);
 }
 
-/* Are all chunks there to IEND's last byte? libspng forgives an end cut off. */
-static bool is_whole(const unsigned char *bytes, size_t nbytes)
+/* The first chunk of a kind among those that are whole; NULL: none up to the end of the file or IEND. */
+static const unsigned char *find_chunk(size_t *length, const char *kind, const unsigned char *bytes,
+                                       size_t nbytes)
 {
     for (size_t at = 8; nbytes - at >= 12;) {
         const unsigned char *p = bytes + at;
-        size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-        if (length > nbytes - at - 12) return false;
-        if (memcmp(p + 4, "IEND", 4) == 0) return true;
-        at += 12 + length;
+        *length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        if (*length > nbytes - at - 12) return NULL;
+        if (memcmp(p + 4, kind, 4) == 0) return p + 8;
+        if (memcmp(p + 4, "IEND", 4) == 0) return NULL;
+        at += 12 + *length;
     }
-    return false;
+    return NULL;
+}
+
+static const unsigned char *find_exif(size_t *exif_nbytes, const unsigned char *bytes, size_t nbytes)
+{
+    return find_chunk(exif_nbytes, "eXIf", bytes, nbytes);
 }
 
 static bool is_memory(int code)
@@ -115,7 +122,8 @@ static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const s
 static bool decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
                    sg_error *err)
 {
-    if (!is_whole(bytes, nbytes)) return sg_fail(err, SG_ERR_FORMAT, "PNG ends early");
+    size_t length; /* libspng forgives an end cut off */
+    if (!find_chunk(&length, "IEND", bytes, nbytes)) return sg_fail(err, SG_ERR_FORMAT, "PNG ends early");
     spng_ctx *ctx = context(0);
     if (!ctx) return sg_fail_memory(err, "PNG");
     spng_set_chunk_limits(ctx, CHUNK_MAX_NBYTES, CHUNK_MAX_NBYTES);
@@ -126,12 +134,12 @@ static bool decode(sg_image *image, const void *bytes, size_t nbytes, const sg_d
     return ok;
 }
 
-const sg_codec sg_codec_png = {
-    .name = "PNG",
-    .signature = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
-    .signature_nbytes = 8,
-    .decode = decode,
-};
+static bool match(const unsigned char *bytes, size_t nbytes)
+{
+    return nbytes >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
+}
+
+const sg_codec sg_codec_png = {.name = "PNG", .match = match, .decode = decode, .exif = find_exif};
 
 bool sg_image_encode_png(unsigned char **bytes, size_t *nbytes, const sg_image *image, sg_error *err)
 {

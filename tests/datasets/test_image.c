@@ -261,7 +261,7 @@ static void test_write(void **state)
     for (int channels = 1; channels <= 3; channels += 2) {
         sg_image image, back;
         assert_true(
-            sg_image_load(&image, fixture("resize/source.png"), &(sg_decode_options){channels, 0}, &err));
+            sg_image_load(&image, fixture("resize/source.png"), &(sg_decode_options){.channels = channels}, &err));
         assert_true(sg_image_write_png(&image, "a", &err));
         assert_true(sg_image_load(&back, "a", NULL, &err));
         assert_same_image(&back, &image, "png");

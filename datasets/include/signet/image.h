@@ -18,6 +18,9 @@ void sg_image_clear(sg_image *image);
 typedef struct sg_decode_options {
     int channels;        /* 1 or 3: converted to it (grey is PIL's L); 0: as in the file, grey or RGB */
     uint64_t max_pixels; /* width * height above it is refused before memory is taken; 0: SG_MAX_PIXELS */
+    bool oriented;       /* EXIF orientation is applied: pixels stand upright */
+    int shorter_min; /* a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size in the DCT domain as long as its
+                          * shorter side stays at least this; 0: at full size */
 } sg_decode_options;
 
 #define SG_MAX_PIXELS      ((uint64_t)200 * 1000 * 1000)
@@ -25,7 +28,12 @@ typedef struct sg_decode_options {
 
 /* Decodes JPEG or PNG, known by signature. Alpha is laid over white, 16 bits become 8 by their high byte. A file
  * that ends early is refused (SG_ERR_FORMAT), junk after its end is accepted. options NULL: defaults. On failure
- * *image is zeroed. */
+ * *image is zeroed.
+ * `oriented`: EXIF that is damaged or says nothing sensible counts as upright. A picture that is turned takes its
+ * memory twice while it is.
+ * `shorter_min`: the side is rounded up by libjpeg (ceil(width / d)); a picture whose shorter side is below twice
+ * shorter_min, and all that is no JPEG, gives the very pixels of shorter_min 0. A reduced one gives those of a full
+ * decode and a box filter only nearly. max_pixels holds for the size that the file declares. */
 bool sg_image_decode(sg_image *image, const void *bytes, size_t nbytes, const sg_decode_options *options,
                      sg_error *err);
 /* The same from a file ("-": standard input); messages begin with the path. */
