@@ -13,9 +13,12 @@ typedef struct audit_options {
     cli_data data;
 } audit_options;
 
+enum { TOP_OF_PROTOCOL = -1 };
+
 static void set_defaults(void *options)
 {
-    *(audit_options *)options = (audit_options){.top = 5000, .batch = 50, .data = CLI_DATA_DEFAULTS};
+    *(audit_options *)options =
+        (audit_options){.top = TOP_OF_PROTOCOL, .batch = 50, .data = CLI_DATA_DEFAULTS};
 }
 
 static bool parse_gradients(sg_gradient *gradients, const cli_texts *texts, sg_error *err)
@@ -83,7 +86,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
                                 .ngradients = o->gradients.n,
                                 .iterations = (int)o->iterations,
                                 .nqueries = o->queries ? (size_t)o->queries : default_queries(&split),
-                                .top = (size_t)o->top,
+                                .top = o->top == TOP_OF_PROTOCOL ? split.top : (size_t)o->top,
                                 .seed = (uint64_t)o->seed,
                                 .batch = (size_t)o->batch,
                                 .log = cli_log(call)};
@@ -106,7 +109,7 @@ static const cli_option options[] = {
     {"eps", 0, CLI_REALS, AT(eps), "E,...", "L-infinity budgets of [0, 1] (default: 0,2/255,8/255)", 0, 1},
     {"iterations", 0, CLI_COUNT, AT(iterations), "N", "steps (default: each attack's own)", 1, 1e6},
     {"queries", 0, CLI_COUNT, AT(queries), "N", "images to attack (default: 100, or all there are)", 1, 1e9},
-    {"top", 0, CLI_COUNT, AT(top), "K", "cut of mAP@K, 0: none (default: 5000)", 0, 1e12},
+    {"top", 0, CLI_COUNT, AT(top), "K", "cut of mAP@K, 0: none (default: the protocol's)", 0, 1e12},
     {"batch", 0, CLI_COUNT, AT(batch), "N",
      "images attacked at a time; no result depends on it (default: 50)", 1, 65536},
     {"seed", 0, CLI_COUNT, AT(seed), "N", "of random starts and noise (default: 0)", 0, 1e15},

@@ -14,9 +14,12 @@ typedef struct eval_options {
     cli_data data;
 } eval_options;
 
+enum { TOP_OF_PROTOCOL = -1, TOP_OF_CODES = 5000 };
+
 static void set_defaults(void *options)
 {
-    *(eval_options *)options = (eval_options){.denominator = "hits", .top = 5000, .data = CLI_DATA_DEFAULTS};
+    *(eval_options *)options =
+        (eval_options){.denominator = "hits", .top = TOP_OF_PROTOCOL, .data = CLI_DATA_DEFAULTS};
 }
 
 typedef struct decided {
@@ -24,7 +27,8 @@ typedef struct decided {
     size_t precision_at[SG_PRECISION_AT_MAX];
 } decided;
 
-static bool decide(decided *d, const eval_options *o, sg_error *err)
+/* top: the cut unless --top says another. */
+static bool decide(decided *d, const eval_options *o, size_t top, sg_error *err)
 {
     static const char *const names[] = {"hits", "min", "all"};
     size_t which = 0;
@@ -41,7 +45,7 @@ static bool decide(decided *d, const eval_options *o, sg_error *err)
                            o->precision_at.items[i]);
     }
     if (!n) d->precision_at[n++] = 10, d->precision_at[n++] = 100;
-    d->retrieval = (sg_retrieval_options){.top = (size_t)o->top,
+    d->retrieval = (sg_retrieval_options){.top = o->top == TOP_OF_PROTOCOL ? top : (size_t)o->top,
                                           .denominator = (sg_denominator)which,
                                           .precision_at = d->precision_at,
                                           .nprecision_at = n};
@@ -110,7 +114,7 @@ static bool eval_codes(const eval_options *o, sg_error *err)
     const sg_coded_files files = {o->codes, o->labels, o->db_codes, o->db_labels};
     if (!o->codes || !o->labels || !o->db_codes || !o->db_labels)
         return sg_fail(err, SG_ERR_USAGE, "--codes, --labels, --db-codes and --db-labels go together");
-    bool ok = decide(&d, o, err) && sg_coded_files_read(&queries, &database, &files, err);
+    bool ok = decide(&d, o, TOP_OF_CODES, err) && sg_coded_files_read(&queries, &database, &files, err);
     d.retrieval.nbits = database.nbits;
     sg_coded q = sg_coded_of(&queries), b = sg_coded_of(&database);
     if (ok && (ok = sg_retrieval_run(&r, &q, &b, &d.retrieval, err))) {
@@ -151,7 +155,7 @@ static bool eval_hash(const sg_model *model, const sg_dataset *ds, const sg_spli
     const eval_options *o = call->options;
     decided d;
     sg_retrieval r;
-    if (!decide(&d, o, err)) return false;
+    if (!decide(&d, o, split->top, err)) return false;
     d.retrieval.nbits = (size_t)sg_model_spec(model)->outputs;
     sg_progress progress;
     sg_progress_init(&progress, cli_log(call), "encode", "images", split->nquery + split->ndatabase);
@@ -202,7 +206,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 static const cli_option options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model or a classifier", 0, 0},
     CLI_DATA_OPTIONS(eval_options, data),
-    {"top", 0, CLI_COUNT, AT(top), "K", "cut of mAP@K, 0: none (default: 5000)", 0, 1e12},
+    {"top", 0, CLI_COUNT, AT(top), "K", "cut of mAP@K, 0: none (default: the protocol's; 5000 for --codes)",
+     0, 1e12},
     {"denominator", 0, CLI_TEXT, AT(denominator), "D",
      "of average precision: hits in the top K, min(R, K), or all R (default: hits)", 0, 0},
     {"precision-at", 0, CLI_REALS, AT(precision_at), "N,...",

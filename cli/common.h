@@ -20,10 +20,14 @@ typedef struct cli_data {
         NULL, NULL, NULL, 0, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT          \
     }
 
+/* Where the second line of an option's help begins. */
+#define CLI_HELP_INDENT "                              "
+
 #define CLI_DATA_OPTIONS(type, member)                                                                       \
-    {                                                                                                        \
-        "data", 0, CLI_TEXT, offsetof(type, member.spec), "DATA", "fashion-mnist, folder:DIR or list:DIR",   \
-        0,      0},                                                                                          \
+    {"data",   0,                                                                                            \
+     CLI_TEXT, offsetof(type, member.spec),                                                                  \
+     "DATA",   "cifar10, cifar100, fashion-mnist, folder:DIR or list:DIR",                                   \
+     0,        0},                                                                                           \
         {"data-dir", 0,                                                                                      \
          CLI_TEXT,   offsetof(type, member.dir),                                                             \
          "DIR",      "where a named set's files lie, or what a list's paths are relative to",                \
@@ -31,10 +35,16 @@ typedef struct cli_data {
         CLI_SPLIT_OPTIONS(type, member)
 
 #define CLI_SPLIT_OPTIONS(type, member)                                                                      \
-    {"protocol", 0,                                                                                          \
-     CLI_TEXT,   offsetof(type, member.protocol),                                                            \
-     "NAME",     "which images are query, train, database (default: the data's own)",                        \
-     0,          0},                                                                                         \
+    {"protocol",                                                                                             \
+     0,                                                                                                      \
+     CLI_TEXT,                                                                                               \
+     offsetof(type, member.protocol),                                                                        \
+     "NAME",                                                                                                 \
+     "which images are query, train, database (default: the data's own):\n" CLI_HELP_INDENT                  \
+     "cifar10-5000, cifar10-5000-in, cifar10-all, coco, fashion-mnist, flickr25k,\n" CLI_HELP_INDENT         \
+     "folder, full, imagenet100, list, nuswide21",                                                           \
+     0,                                                                                                      \
+     0},                                                                                                     \
         {"split-seed",                                                                                       \
          0,                                                                                                  \
          CLI_COUNT,                                                                                          \

@@ -1,13 +1,15 @@
 #include <signet/dataset.h>
 
 #include "dataset_impl.h"
+#include <signet/buf.h>
 #include <signet/file.h>
 #include <signet/mem.h>
 #include <string.h>
 
 /* The registry: names and, in the same order, kinds. */
-static const char *const kind_names[] = {"fashion-mnist", "folder", "list"};
-static const sg_dataset_kind *const kinds[] = {&sg_dataset_fashion_mnist, &sg_dataset_folder,
+static const char *const kind_names[] = {"cifar10", "cifar100", "fashion-mnist", "folder", "list"};
+static const sg_dataset_kind *const kinds[] = {&sg_dataset_cifar10, &sg_dataset_cifar100,
+                                               &sg_dataset_fashion_mnist, &sg_dataset_folder,
                                                &sg_dataset_list};
 #define NKINDS (sizeof kinds / sizeof *kinds)
 _Static_assert(NKINDS == sizeof kind_names / sizeof *kind_names, "a name for each kind");
@@ -31,7 +33,12 @@ static bool find_kind(size_t *kind, const char **dir, const char *spec, sg_error
         return true;
     }
     const char *hint = sg_is_dir(spec) ? "; a folder is given as folder:DIR" : "";
-    return sg_fail(err, SG_ERR_USAGE, "no data set '%s' (fashion-mnist, folder:DIR, list:DIR)%s", spec, hint);
+    sg_buf known = SG_BUF_INIT;
+    for (size_t i = 0; i < NKINDS; i++)
+        sg_buf_printf(&known, "%s%s%s", i ? ", " : "", kind_names[i], kinds[i]->takes_dir ? ":DIR" : "");
+    sg_fail(err, SG_ERR_USAGE, "no data set '%s' (%s)%s", spec, sg_buf_text(&known), hint);
+    sg_buf_clear(&known);
+    return false;
 }
 
 bool sg_dataset_open(sg_dataset **out, const char *spec, const char *data_dir, sg_error *err)

@@ -13,7 +13,8 @@ typedef struct sg_dataset_kind {
     bool (*open)(sg_dataset *ds, const char *dir, const char *data_dir, sg_error *err);
 } sg_dataset_kind;
 
-extern const sg_dataset_kind sg_dataset_fashion_mnist, sg_dataset_folder, sg_dataset_list;
+extern const sg_dataset_kind sg_dataset_cifar10, sg_dataset_cifar100, sg_dataset_fashion_mnist,
+    sg_dataset_folder, sg_dataset_list;
 
 struct sg_dataset {
     const sg_dataset_kind *kind;

@@ -1,6 +1,7 @@
 #include <signet/split.h>
 
 #include "dataset_impl.h"
+#include <signet/buf.h>
 #include <signet/file.h>
 #include <signet/hash.h>
 #include <signet/mem.h>
@@ -10,21 +11,36 @@
 /* How many images a part takes of a class, beside a number or SG_SPLIT_ALL. */
 #define OWN (-3) /* all of the subset that the data name for it; where they name none, a tenth of the class */
 
+enum {
+    APART = 1,  /* the database leaves out training and validation images */
+    POOLED = 2, /* all images are one pool, whatever subsets the data name */
+    WHOLE = 4,  /* sizes are of the whole set, not of each class */
+    WITHIN = 8  /* validation images are some of those that the size of train counts */
+};
+
 typedef struct protocol {
+    const char *name;
     int64_t query, train, database, val;
-    bool apart; /* the database leaves out training and validation images */
+    size_t top; /* cut of mAP as the field computes it; 0: none */
+    unsigned flags;
 } protocol;
 
-/* The registry: names and, in the same order, protocols. */
-static const char *const protocol_names[] = {"fashion-mnist", "folder", "full", "list"};
+/* The registry. */
+#define ALL SG_SPLIT_ALL
 static const protocol protocols[] = {
-    {.query = 100, .train = 500, .database = SG_SPLIT_ALL, .val = 100, .apart = true},
-    {.query = OWN, .train = SG_SPLIT_ALL, .database = SG_SPLIT_ALL, .val = OWN, .apart = false},
-    {.query = OWN, .train = SG_SPLIT_ALL, .database = 0, .val = OWN, .apart = true},
-    {.query = OWN, .train = SG_SPLIT_ALL, .database = SG_SPLIT_ALL, .val = OWN, .apart = false},
+    {"cifar10-5000", 100, 500, ALL, 100, 5000, APART | POOLED},
+    {"cifar10-5000-in", 100, 500, ALL, OWN, 0, POOLED | WITHIN},
+    {"cifar10-all", OWN, ALL, ALL, OWN, 0, 0},
+    {"coco", 5000, 10000, ALL, OWN, 5000, WHOLE | WITHIN},
+    {"fashion-mnist", 100, 500, ALL, 100, 5000, APART},
+    {"flickr25k", 1000, 4000, ALL, OWN, 0, APART | WHOLE | WITHIN},
+    {"folder", OWN, ALL, ALL, OWN, 5000, 0},
+    {"full", OWN, ALL, 0, OWN, 5000, APART},
+    {"imagenet100", 50, 130, ALL, OWN, 1000, WITHIN},
+    {"list", OWN, ALL, ALL, OWN, 5000, 0},
+    {"nuswide21", 2100, 10500, ALL, OWN, 5000, WHOLE | WITHIN},
 };
 #define NPROTOCOLS (sizeof protocols / sizeof *protocols)
-_Static_assert(NPROTOCOLS == sizeof protocol_names / sizeof *protocol_names, "a name for each protocol");
 
 /* Part of the name of a random stream: values are fixed for ever. */
 enum { DRAW_QUERY = 1, DRAW_TRAIN = 2, DRAW_DATABASE = 3, DRAW_VAL = 4, DRAW_ORDER = 16 };
@@ -37,20 +53,14 @@ typedef struct pool {
 typedef struct drawer {
     const sg_dataset *ds;
     uint64_t seed;
-    const char *name;
     protocol p;
+    bool whole;                            /* all that have a label, or all, are drawn from as one class */
     bool own_query, own_val, own_database; /* the data name a subset for it */
     pool query, train, database, val;
     uint8_t *taken;           /* (n) SG_SUBSET_ bits of the parts that took the item */
     uint32_t *group, *chosen; /* (n) the items of a class; of one pool of it */
     sg_split *split;
 } drawer;
-
-const char *const *sg_protocol_names(size_t *n)
-{
-    *n = NPROTOCOLS;
-    return protocol_names;
-}
 
 static bool override(int64_t *size, int64_t option, const char *part, sg_error *err)
 {
@@ -61,15 +71,29 @@ static bool override(int64_t *size, int64_t option, const char *part, sg_error *
     return true;
 }
 
+static bool fail_unknown(const char *name, sg_error *err)
+{
+    sg_buf known = SG_BUF_INIT;
+    for (size_t i = 0; i < NPROTOCOLS; i++) sg_buf_printf(&known, "%s%s", i ? ", " : "", protocols[i].name);
+    sg_fail(err, SG_ERR_USAGE, "no protocol '%s' (%s)", name, sg_buf_text(&known));
+    sg_buf_clear(&known);
+    return false;
+}
+
+/* Images with no class, or with several, are drawn from as one class. */
+static bool is_whole(const sg_labels *labels)
+{
+    return !labels->ids || labels->classes == 0;
+}
+
 static bool choose_protocol(drawer *d, const sg_split_options *options, sg_error *err)
 {
     const char *name = options->protocol ? options->protocol : sg_dataset_protocol(d->ds);
     size_t i = 0;
-    while (i < NPROTOCOLS && strcmp(name, protocol_names[i]) != 0) i++;
-    if (i == NPROTOCOLS)
-        return sg_fail(err, SG_ERR_USAGE, "no protocol '%s' (fashion-mnist, folder, full, list)", name);
-    d->name = protocol_names[i];
+    while (i < NPROTOCOLS && strcmp(name, protocols[i].name) != 0) i++;
+    if (i == NPROTOCOLS) return fail_unknown(name, err);
     d->p = protocols[i];
+    d->whole = is_whole(&d->ds->labels) || d->p.flags & WHOLE;
     return override(&d->p.query, options->query, "query", err) &&
            override(&d->p.train, options->train, "train", err) &&
            override(&d->p.database, options->database, "database", err) &&
@@ -82,6 +106,10 @@ static void choose_pools(drawer *d)
 {
     unsigned seen = 0;
     for (size_t i = 0; i < d->ds->n; i++) seen |= d->ds->subsets[i];
+    if (d->p.flags & POOLED) {
+        d->query = d->train = d->val = d->database = (pool){seen, 0};
+        return;
+    }
     d->own_query = seen & SG_SUBSET_QUERY;
     d->own_val = seen & SG_SUBSET_VAL;
     d->own_database = seen & SG_SUBSET_DATABASE;
@@ -111,21 +139,15 @@ static size_t choose(drawer *d, size_t cls, const uint32_t *group, size_t n, poo
     return left;
 }
 
-/* Images with no class, or with several, are drawn from as one class. */
-static bool is_whole(const sg_labels *labels)
-{
-    return !labels->ids || labels->classes == 0;
-}
-
 static bool fail_few(const drawer *d, size_t cls, const char *part, size_t has, int64_t asked, sg_error *err)
 {
-    if (!is_whole(&d->ds->labels))
+    if (!d->whole)
         return sg_fail(err, SG_ERR_USAGE,
                        "protocol %s: class '%s' has %zu images left to draw %s from, %lld are asked for",
-                       d->name, d->ds->classes[cls], has, part, (long long)asked);
+                       d->p.name, d->ds->classes[cls], has, part, (long long)asked);
     return sg_fail(err, SG_ERR_USAGE,
-                   "protocol %s: there are %zu images left to draw %s from, %lld are asked for", d->name, has,
-                   part, (long long)asked);
+                   "protocol %s: there are %zu images left to draw %s from, %lld are asked for", d->p.name,
+                   has, part, (long long)asked);
 }
 
 static size_t tenth(size_t n)
@@ -145,7 +167,8 @@ static bool resolve(size_t *n, const drawer *d, size_t cls, const char *part, in
     return true;
 }
 
-/* Validation images come from beside the training images: a tenth of them by default. */
+/* Validation images: a tenth of the training images by default, from beside a number of them that is asked for (or from
+ * among them, where the protocol has it so), else from among all. */
 static bool resolve_train_val(size_t *ntrain, size_t *nval, const drawer *d, size_t cls, size_t has,
                               sg_error *err)
 {
@@ -156,10 +179,13 @@ static bool resolve_train_val(size_t *ntrain, size_t *nval, const drawer *d, siz
     }
     if (p->train >= 0) {
         if (!resolve(ntrain, d, cls, "train", p->train, true, has, err)) return false;
-        has -= *ntrain;
-        if (p->val != OWN) return resolve(nval, d, cls, "val", p->val, true, has, err);
-        *nval = tenth(*ntrain) < has ? tenth(*ntrain) : has;
-        return true;
+        if (!(p->flags & WITHIN)) {
+            has -= *ntrain;
+            if (p->val != OWN) return resolve(nval, d, cls, "val", p->val, true, has, err);
+            *nval = tenth(*ntrain) < has ? tenth(*ntrain) : has;
+            return true;
+        }
+        has = *ntrain;
     }
     if (!resolve(nval, d, cls, "val", p->val, false, has, err)) return false;
     *ntrain = has - *nval;
@@ -194,7 +220,7 @@ static bool draw_class(drawer *d, size_t cls, const uint32_t *group, size_t n, s
     take(d, s->train, &s->ntrain, d->chosen, want, SG_SUBSET_TRAIN);
     take(d, s->val, &s->nval, d->chosen + want, nval, SG_SUBSET_VAL);
 
-    if (p->apart) gone |= SG_SUBSET_TRAIN | SG_SUBSET_VAL;
+    if (p->flags & APART) gone |= SG_SUBSET_TRAIN | SG_SUBSET_VAL;
     has = choose(d, cls, group, n, d->database, gone, d->own_database ? DRAW_DATABASE : DRAW_TRAIN);
     if (!resolve(&want, d, cls, "database", p->database, true, has, err)) return false;
     take(d, s->database, &s->ndatabase, d->chosen, want, SG_SUBSET_DATABASE);
@@ -210,32 +236,28 @@ static void draw_strays(drawer *d, const uint32_t *group, size_t n)
     take(d, d->split->database, &d->split->ndatabase, d->chosen, has, SG_SUBSET_DATABASE);
 }
 
-static size_t group_of(const sg_labels *labels, size_t i)
+/* The class that an item is drawn from; the one after the last for items without, in a set of classes. */
+static size_t group_of(const drawer *d, size_t i, size_t nclasses)
 {
+    const sg_labels *labels = &d->ds->labels;
     if (is_whole(labels)) return 0;
-    return labels->ids[i] < 0 ? labels->classes : (size_t)labels->ids[i];
+    return labels->ids[i] < 0 ? nclasses : d->whole ? 0 : (size_t)labels->ids[i];
 }
 
 /* Calls draw_class on the images of each class. */
 static bool draw_classes(drawer *d, sg_error *err)
 {
-    const sg_labels *labels = &d->ds->labels;
-    size_t n = d->ds->n;
-    bool whole = is_whole(labels);
-    size_t ngroups = whole ? 1 : labels->classes + 1; /* the last: without class */
-    size_t *ends = sg_calloc(ngroups + 1, sizeof *ends);
+    size_t n = d->ds->n, nclasses = d->whole ? 1 : d->ds->labels.classes;
+    size_t *ends = sg_calloc(nclasses + 2, sizeof *ends);
     if (!ends) return sg_fail_memory(err, "split");
-    for (size_t i = 0; i < n; i++) ends[group_of(labels, i) + 1]++;
-    for (size_t g = 0; g < ngroups; g++) ends[g + 1] += ends[g];
-    for (size_t i = 0; i < n; i++) d->group[ends[group_of(labels, i)]++] = (uint32_t)i;
+    for (size_t i = 0; i < n; i++) ends[group_of(d, i, nclasses) + 1]++;
+    for (size_t g = 0; g <= nclasses; g++) ends[g + 1] += ends[g];
+    for (size_t i = 0; i < n; i++) d->group[ends[group_of(d, i, nclasses)]++] = (uint32_t)i;
     bool ok = true;
     size_t start = 0;
-    for (size_t g = 0; ok && g < ngroups; start = ends[g++]) {
-        if (whole || g < labels->classes)
-            ok = draw_class(d, g, d->group + start, ends[g] - start, err);
-        else
-            draw_strays(d, d->group + start, ends[g] - start);
-    }
+    for (size_t g = 0; ok && g < nclasses; start = ends[g++])
+        ok = draw_class(d, g, d->group + start, ends[g] - start, err);
+    if (ok) draw_strays(d, d->group + start, ends[nclasses] - start);
     sg_free(ends);
     return ok;
 }
@@ -284,7 +306,8 @@ static bool draw_split(drawer *d, sg_error *err)
     shuffle_part(d, s->train, s->ntrain, DRAW_TRAIN);
     shuffle_part(d, s->database, s->ndatabase, DRAW_DATABASE);
     shuffle_part(d, s->val, s->nval, DRAW_VAL);
-    snprintf(s->protocol, sizeof s->protocol, "%s", d->name);
+    snprintf(s->protocol, sizeof s->protocol, "%s", d->p.name);
+    s->top = d->p.top;
     return set_checksum(s, d->ds, err);
 }
 

@@ -160,15 +160,15 @@ static void test_specs(void **state)
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         sg_error err = {0};
         assert_false(sg_dataset_open(&ds, specs[i], NULL, &err));
-        assert_message(err, SG_ERR_USAGE, "(fashion-mnist, folder:DIR, list:DIR)");
+        assert_message(err, SG_ERR_USAGE, "(cifar10, cifar100, fashion-mnist, folder:DIR, list:DIR)");
     }
     sg_error err = {0};
     assert_false(sg_dataset_open(&ds, "/tmp", NULL, &err));
     assert_message(err, SG_ERR_USAGE, "folder:DIR");
     size_t n;
     const char *const *kinds = sg_dataset_kinds(&n);
-    assert_int_equal(n, 3);
-    assert_string_equal(kinds[0], "fashion-mnist");
+    assert_int_equal(n, 5);
+    assert_string_equal(kinds[2], "fashion-mnist");
 }
 
 int main(void)

@@ -251,7 +251,9 @@ static void test_sizes(void **state)
         {{"fashion-mnist", 0, 1, 30, 21, 0}, "class '0' has 20 images left to draw database from, 21 are"},
         {{"folder", 0, 8, -1, -1, -1}, "protocol folder: class '0' has 7 images"},
         {{"folder", 0, -7, -1, -1, -1}, "-7 is no number of query images"},
-        {{"cifar", 0, -1, -1, -1, -1}, "no protocol 'cifar' (fashion-mnist, folder, full, list)"},
+        {{"cifar", 0, -1, -1, -1, -1},
+         "no protocol 'cifar' (cifar10-5000, cifar10-5000-in, cifar10-all, coco, fashion-mnist, "
+         "flickr25k, folder, full, imagenet100, list, nuswide21)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sg_error err = {0};
@@ -259,6 +261,122 @@ static void test_sizes(void **state)
         assert_message(err, SG_ERR_USAGE, cases[i].text);
         assert_null(s.query);
     }
+    sg_dataset_close(ds);
+}
+
+static void assert_sizes(const sg_split *s, size_t query, size_t train, size_t val, size_t database,
+                         size_t top)
+{
+    assert_int_equal(s->nquery, query);
+    assert_int_equal(s->ntrain, train);
+    assert_int_equal(s->nval, val);
+    assert_int_equal(s->ndatabase, database);
+    assert_int_equal(s->top, top);
+}
+
+/* FORMULAS' table on sets of the published sizes; train and val among themselves and beside the queries in any case. */
+static void assert_protocol(const sg_dataset *ds, const char *name, const size_t sizes[5],
+                            bool train_in_database)
+{
+    for (int64_t val = -1; val <= 0; val++) {
+        sg_split s = make(ds, (sg_split_options){name, 3, -1, -1, -1, val});
+        assert_string_equal(s.protocol, name);
+        bool apart_val = strcmp(name, "cifar10-5000") == 0;
+        if (val == 0 && apart_val)
+            assert_sizes(&s, sizes[0], sizes[1], 0, sizes[3] + sizes[2], sizes[4]);
+        else if (val == 0)
+            assert_sizes(&s, sizes[0], sizes[1] + sizes[2], 0, sizes[3], sizes[4]);
+        else
+            assert_sizes(&s, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]);
+        assert_all_different(ds, s.query, s.nquery);
+        assert_all_different(ds, s.train, s.ntrain);
+        assert_all_different(ds, s.database, s.ndatabase);
+        assert_int_equal(common(ds, s.query, s.nquery, s.train, s.ntrain), 0);
+        assert_int_equal(common(ds, s.query, s.nquery, s.val, s.nval), 0);
+        assert_int_equal(common(ds, s.query, s.nquery, s.database, s.ndatabase), 0);
+        assert_int_equal(common(ds, s.train, s.ntrain, s.val, s.nval), 0);
+        assert_int_equal(common(ds, s.train, s.ntrain, s.database, s.ndatabase),
+                         train_in_database ? s.ntrain : 0);
+        assert_int_equal(common(ds, s.val, s.nval, s.database, s.ndatabase), train_in_database ? s.nval : 0);
+        sg_split_clear(&s);
+    }
+}
+
+static void test_cifar10_protocols(void **state)
+{
+    (void)state;
+    static const int train[10] = {5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000},
+                     test[10] = {1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000};
+    put_list("train.txt", "t", train, 10);
+    put_list("test.txt", "q", test, 10);
+    sg_dataset *ds = open_set("list:.");
+    assert_protocol(ds, "cifar10-5000", (size_t[]){1000, 5000, 1000, 53000, 5000}, false);
+    assert_protocol(ds, "cifar10-5000-in", (size_t[]){1000, 4500, 500, 59000, 0}, true);
+    assert_protocol(ds, "cifar10-all", (size_t[]){10000, 45000, 5000, 50000, 0}, true);
+    /* Of each class alike, drawn from both files. */
+    sg_split s = make(ds, (sg_split_options){"cifar10-5000", 0, -1, -1, -1, -1});
+    for (int c = 0; c < 10; c++) {
+        assert_int_equal(count(ds, s.query, s.nquery, c, ""), 100);
+        assert_int_equal(count(ds, s.train, s.ntrain, c, ""), 500);
+        assert_int_equal(count(ds, s.val, s.nval, c, ""), 100);
+    }
+    assert_in_range(count(ds, s.query, s.nquery, -2, "q"), 120, 215); /* 167 by chance */
+    assert_in_range(count(ds, s.train, s.ntrain, -2, "q"), 725, 940); /* 833 */
+    sg_split_clear(&s);
+    s = make(ds, (sg_split_options){"cifar10-all", 0, -1, -1, -1, -1});
+    assert_int_equal(count(ds, s.query, s.nquery, -2, "q"), 10000);
+    sg_split_clear(&s);
+    /* A protocol that is drawn of the whole, on a set of classes. */
+    assert_protocol(ds, "nuswide21", (size_t[]){2100, 9450, 1050, 50000, 5000}, true);
+    sg_dataset_close(ds);
+}
+
+/* n lines of three labels, all combinations in turn (none at all too), in one list. */
+static sg_dataset *open_rows(const char *path, int n)
+{
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < n; i++) fprintf(file, "%d %d %d %d\n", i, i & 1, i >> 1 & 1, i >> 2 & 1);
+    fclose(file);
+    return open_set("list:.");
+}
+
+static void test_multi_label_protocols(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int n;
+        size_t sizes[5];
+        bool train_in_database;
+    } cases[] = {{"nuswide21", 195834, {2100, 9450, 1050, 193734, 5000}, true},
+                 {"coco", 122218, {5000, 9000, 1000, 117218, 5000}, true},
+                 {"flickr25k", 25000, {1000, 3600, 400, 20000, 0}, false}};
+    for (size_t i = 0; i < 3; i++) {
+        sg_dataset *ds = open_rows("database.txt", cases[i].n);
+        assert_protocol(ds, cases[i].name, cases[i].sizes, cases[i].train_in_database);
+        sg_dataset_close(ds);
+    }
+    sg_split s;
+    sg_error err = {0};
+    sg_dataset *ds = open_rows("database.txt", 4999);
+    assert_false(sg_split_make(&s, ds, &(sg_split_options){"coco", 0, -1, -1, -1, -1}, &err));
+    assert_message(err, SG_ERR_USAGE,
+                   "protocol coco: there are 4999 images left to draw query from, 5000 are asked for");
+    sg_dataset_close(ds);
+}
+
+static void test_imagenet100(void **state)
+{
+    (void)state;
+    int train[100], test[100];
+    for (int c = 0; c < 100; c++) {
+        train[c] = c < 3 ? 1286 : 1285; /* 128,503 in all */
+        test[c] = 50;
+    }
+    put_list("train.txt", "t", train, 100);
+    put_list("test.txt", "q", test, 100);
+    sg_dataset *ds = open_set("list:.");
+    assert_protocol(ds, "imagenet100", (size_t[]){5000, 11700, 1300, 128503, 1000}, true);
     sg_dataset_close(ds);
 }
 
@@ -379,6 +497,9 @@ int main(void)
         scratch_test(test_drawn_from_one_pool),
         scratch_test(test_named_subsets),
         scratch_test(test_sizes),
+        scratch_test(test_cifar10_protocols),
+        scratch_test(test_multi_label_protocols),
+        scratch_test(test_imagenet100),
         scratch_test(test_unlabelled_and_multi_label),
         scratch_test(test_strays),
         scratch_test(test_part_and_write),

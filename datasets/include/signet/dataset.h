@@ -10,7 +10,7 @@ typedef struct sg_dataset sg_dataset;
 /* Subsets that the data itself names; an item may be in several (a list's train is often in its database). */
 enum { SG_SUBSET_TRAIN = 1, SG_SUBSET_QUERY = 2, SG_SUBSET_DATABASE = 4, SG_SUBSET_VAL = 8 };
 
-/* spec: a name ("fashion-mnist"), "folder:DIR" or "list:DIR" (the design's section 5). data_dir: where a named
+/* spec: a name ("fashion-mnist", "cifar10", ...), "folder:DIR" or "list:DIR" (the design's section 5). data_dir: where a named
  * set's files lie (NULL: where its package puts them), or what a list's paths are relative to (NULL: its DIR). */
 bool sg_dataset_open(sg_dataset **ds, const char *spec, const char *data_dir, sg_error *err);
 void sg_dataset_close(sg_dataset *ds);

@@ -5,7 +5,7 @@
 
 #include <signet/dataset.h>
 
-/* Sizes a class (of the whole set when unlabelled or multi-label); SG_SPLIT_DEFAULT leaves the protocol's own,
+/* Sizes a class (of the whole set when unlabelled or multi-label, and in the protocols that say so); SG_SPLIT_DEFAULT leaves the protocol's own,
  * SG_SPLIT_ALL takes what is left. */
 #define SG_SPLIT_DEFAULT (-1)
 #define SG_SPLIT_ALL     (-2)
@@ -25,6 +25,7 @@ typedef struct sg_split {
     uint32_t *query, *train, *database, *val; /* owned item numbers; in a drawn order, not class by class */
     size_t nquery, ntrain, ndatabase, nval;
     uint64_t seed;
+    size_t top; /* the protocol's cut of mAP, 0: none */
     char protocol[64];
     char checksum[33]; /* hex of BLAKE2b-128 over the four lists of item names */
 } sg_split;
@@ -36,7 +37,4 @@ void sg_split_clear(sg_split *split);
 bool sg_split_part(const uint32_t **items, size_t *n, const sg_split *split, const char *part, sg_error *err);
 /* One line an item: "part name", after a header line with protocol, seed and checksum. Atomic. */
 bool sg_split_write(const sg_split *split, const sg_dataset *ds, const char *path, sg_error *err);
-
-const char *const *sg_protocol_names(size_t *n);
-
 #endif
