@@ -94,8 +94,10 @@ static bool run_info(const cli_call *call, int *status, sg_error *err)
     sg_dataset *ds;
     sg_split split;
     if (!take_data(&o->data, call, err) || !cli_data_open(&ds, &split, &o->data, err)) return false;
-    bool ok = o->json ? print_info_json(ds, &split, err) : print_info_table(ds, &split, err);
-    if (!o->json && sg_dataset_ignored(ds))
+    bool ok = !o->out ||
+              (cli_need_out(o->out, "the file of the lists", err) && sg_split_write(&split, ds, o->out, err));
+    ok = ok && (o->json ? print_info_json(ds, &split, err) : print_info_table(ds, &split, err));
+    if (ok && !o->json && sg_dataset_ignored(ds))
         cli_remark(call, "%zu files that are no images were left out", sg_dataset_ignored(ds));
     cli_data_close(ds, &split);
     return ok;
@@ -133,6 +135,8 @@ static const cli_option info_options[] = {
     {"data-dir", 0, CLI_TEXT, offsetof(data_options, data.dir), "DIR",
      "where a named set's files lie, or what a list's paths are relative to", 0, 0},
     {"json", 0, CLI_FLAG, offsetof(data_options, json), NULL, "one JSON object", 0, 0},
+    {"out", 'o', CLI_TEXT, offsetof(data_options, out), "FILE", "write the lists: a line \"part image\" each",
+     0, 0},
 };
 
 static const cli_option export_options[] = {
@@ -151,7 +155,8 @@ const cli_command cmd_data_info = {
     .summary = "what a data set holds, and how a protocol splits it",
     .usage = "DATA [--protocol NAME] [--json]",
     .examples = "data info fashion-mnist\n"
-                "data info folder:PHOTOS --query 10",
+                "data info folder:PHOTOS --query 10\n"
+                "data info cifar10 --data-dir DIR --protocol cifar10-5000 --val 0 -o split.txt",
     .options = info_options,
     .noptions = sizeof info_options / sizeof *info_options,
     .options_size = sizeof(data_options),

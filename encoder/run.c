@@ -48,6 +48,7 @@ bool sg_run_open(sg_run *run, const char *folder, sg_error *err)
     *run = (sg_run){.lines = SG_BUF_INIT};
     bool finished = false;
     bool ok = sg_path_join(&run->config, folder, "config", err) &&
+              sg_path_join(&run->split, folder, "split.txt", err) &&
               sg_path_join(&run->log, folder, "train.jsonl", err) &&
               sg_path_join(&run->best, folder, "best.safetensors", err) &&
               sg_path_join(&run->last, folder, "last.safetensors", err) &&
@@ -64,6 +65,7 @@ bool sg_run_open(sg_run *run, const char *folder, sg_error *err)
 void sg_run_close(sg_run *run)
 {
     sg_free(run->config);
+    sg_free(run->split);
     sg_free(run->log);
     sg_free(run->best);
     sg_free(run->last);

@@ -1,4 +1,4 @@
-/* The folder of a training run: config, train.jsonl, best.safetensors, last.safetensors (docs/formats.md). Each file
+/* The folder of a training run: config, split.txt, train.jsonl, best.safetensors, last.safetensors (docs/formats.md). Each file
  * appears whole or not at all. */
 #ifndef SIGNET_RUN_IMPL_H
 #define SIGNET_RUN_IMPL_H
@@ -8,7 +8,7 @@
 #include <signet/model.h>
 
 typedef struct sg_run {
-    char *config, *log, *best, *last; /* paths */
+    char *config, *split, *log, *best, *last; /* paths */
     sg_buf lines;                     /* of train.jsonl so far */
 } sg_run;
 

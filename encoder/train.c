@@ -117,7 +117,8 @@ bool sg_train_run(sg_train_result *result, sg_model *model, const sg_dataset *ds
     *result = (sg_train_result){0};
     if (!sg_trainer_init(&t, model, ds, split, options, err)) return false;
     bool open = sg_run_open(&run, run_folder, err);
-    bool ok = open && sg_train_notes(&model->notes, &t, ds, split, err) && config_write(&run, model, err);
+    bool ok = open && sg_train_notes(&model->notes, &t, ds, split, err) && config_write(&run, model, err) &&
+              sg_split_write(split, ds, run.split, err);
     for (size_t epoch = 0; ok && epoch < options->epochs; epoch++)
         ok = epoch_run(result, &t, &run, validate, epoch, err);
     sg_progress_end(&t.progress);

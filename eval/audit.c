@@ -176,6 +176,15 @@ static bool identity_text(char **text, const sg_audit *audit, sg_error *err)
     return ok;
 }
 
+static bool split_write(const sg_audit *audit, sg_error *err)
+{
+    char *path;
+    if (!sg_path_join(&path, audit->dir, "split.txt", err)) return false;
+    bool ok = sg_split_write(audit->split, audit->ds, path, err);
+    sg_free(path);
+    return ok;
+}
+
 static bool folder_open(sg_audit *audit, sg_error *err)
 {
     char *path = NULL, *text = NULL, *found = NULL;
@@ -194,7 +203,7 @@ static bool folder_open(sg_audit *audit, sg_error *err)
     sg_free(found);
     sg_free(text);
     sg_free(path);
-    return ok;
+    return ok && split_write(audit, err);
 }
 
 /* ---- cells ---- */

@@ -157,7 +157,8 @@ void sg_report_settings(sg_buf *html, const sg_audit *audit)
     sg_buf_put_html(html, audit->split->protocol);
     end_term(html);
     put_term(html, "Split");
-    sg_buf_printf(html, "<code>%s</code> (checksum of the lists of images)", audit->split->checksum);
+    sg_buf_printf(html, "<code>%s</code> (checksum of the lists of images, <code>split.txt</code>)",
+                  audit->split->checksum);
     end_term(html);
     put_count(html, "Queries", audit->nqueries);
     put_count(html, "Database", audit->split->ndatabase);

@@ -167,6 +167,9 @@ static void test_config(void **state)
     char *text;
     size_t nbytes;
     sg_json *config;
+    assert_true(sg_file_read(&text, &nbytes, "run/split.txt", 1 << 20, NULL));
+    assert_non_null(strstr(text, b.split.checksum));
+    sg_free(text);
     assert_true(sg_file_read(&text, &nbytes, "run/config", 1 << 20, NULL));
     assert_true(sg_json_parse(&config, text, nbytes, NULL));
     static const char *const texts[][2] = {
@@ -442,8 +445,9 @@ static void test_full_disk(void **state)
     char **names;
     size_t n;
     assert_true(sg_dir_list(&names, &n, "run", NULL));
-    assert_int_equal(n, 1); /* config; nothing half-written */
+    assert_int_equal(n, 2); /* nothing half-written */
     assert_string_equal(names[0], "config");
+    assert_string_equal(names[1], "split.txt");
     sg_names_free(names, n);
     sg_model_free(model);
     bench_clear(&b);

@@ -295,8 +295,11 @@ static void test_classifier(void **state)
     assert_int_equal(number(csv, fgsm, "iterations"), 1);
     sg_model_free(model);
     sg_free(csv);
-    char *html = text_of("out/report.html");
+    char *html = text_of("out/report.html"), *lists = text_of("out/split.txt");
     assert_non_null(strstr(html, "Named class"));
+    assert_non_null(strstr(html, b.split.checksum));
+    assert_non_null(strstr(lists, b.split.checksum));
+    sg_free(lists);
     sg_free(html);
     bench_close(&b);
 }

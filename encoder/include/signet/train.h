@@ -37,7 +37,7 @@ typedef struct sg_train_result {
  * statistics too. Training images must have a label each (SG_ERR_USAGE names one that has none).
  *
  * Writes into folder run (made when absent; a finished run there is refused, SG_ERR_USAGE, what an unfinished one left
- * is replaced): config, and after each epoch train.jsonl, last.safetensors and, when it is the best, best.safetensors.
+ * is replaced): config, split.txt (the lists), and after each epoch train.jsonl, last.safetensors and, when it is the best, best.safetensors.
  * validate may be NULL (then best is last). An interrupt ends after the step under way with SG_ERR_INTERRUPTED; what
  * earlier epochs wrote stays. A loss that is not finite ends it with the step's number (SG_ERR_LIMIT). */
 bool sg_train_run(sg_train_result *result, sg_model *model, const sg_dataset *ds, const sg_split *split,

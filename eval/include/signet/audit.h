@@ -1,5 +1,5 @@
 /* The audit: models x attacks x eps x gradients, in cells that are finished one by one and found again after a
- * stop. Folder: results.csv, audit.json, queries.csv (one line a query and cell), cells/, report.html. */
+ * stop. Folder: split.txt, results.csv, audit.json, queries.csv (one line a query and cell), cells/, report.html. */
 #ifndef SIGNET_AUDIT_H
 #define SIGNET_AUDIT_H
 
