@@ -15,10 +15,13 @@ typedef struct sg_codec {
     const unsigned char *(*exif)(size_t *exif_nbytes, const unsigned char *bytes, size_t nbytes);
 } sg_codec;
 
-extern const sg_codec sg_codec_jpeg, sg_codec_png;
+extern const sg_codec sg_codec_jpeg, sg_codec_png, sg_codec_webp, sg_codec_heif;
 
-/* The size that a header claims: at least 1 x 1, at most max_pixels, sides fit an int. */
-bool sg_codec_check_size(uint64_t width, uint64_t height, uint64_t max_pixels, sg_error *err);
+/* The size that the header of a file of nbytes claims: at least 1 x 1, at most max_pixels, sides fit an int, and no
+ * more than so small a file can hold of any picture worth the name. */
+bool sg_codec_check_size(uint64_t width, uint64_t height, size_t nbytes, uint64_t max_pixels, sg_error *err);
+/* rgba (n, 4) to (n, channels) over white, at the start of the same memory. grey: the three colours are equal. */
+void sg_flatten(uint8_t *pixels, size_t n, int channels, bool grey);
 /* 1 to 8 as EXIF numbers them, of a block that begins with "Exif\0\0" or with its TIFF header; 1 if it says nothing
  * that makes sense. */
 bool sg_exif_orientation(int *orientation, const unsigned char *exif, size_t nbytes, sg_error *err);

@@ -57,7 +57,8 @@ static bool add_images(sg_dataset *ds, const char *dir, sg_error *err)
     }
     sg_names_free(files, nfiles);
     if (ok && ds->n == 0)
-        return sg_fail(err, SG_ERR_NOT_FOUND, "%s: no images (JPEG, PNG) among its %zu files", dir, nfiles);
+        return sg_fail(err, SG_ERR_NOT_FOUND, "%s: no images (JPEG, PNG, WebP, HEIF) among its %zu files",
+                       dir, nfiles);
     return ok;
 }
 

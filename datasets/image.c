@@ -6,7 +6,7 @@
 #include <signet/mem.h>
 #include <string.h>
 
-static const sg_codec *const codecs[] = {&sg_codec_jpeg, &sg_codec_png};
+static const sg_codec *const codecs[] = {&sg_codec_jpeg, &sg_codec_png, &sg_codec_webp, &sg_codec_heif};
 #define NCODECS (sizeof codecs / sizeof *codecs)
 
 bool sg_image_init(sg_image *image, int width, int height, int channels, sg_error *err)
@@ -89,7 +89,7 @@ bool sg_image_decode(sg_image *image, const void *bytes, size_t nbytes, const sg
     if (o.max_pixels == 0) o.max_pixels = SG_MAX_PIXELS;
     if (nbytes == 0) return sg_fail(err, SG_ERR_FORMAT, "is empty");
     const sg_codec *codec = codec_of(bytes, nbytes);
-    if (!codec) return sg_fail(err, SG_ERR_FORMAT, "is no image of a known format (JPEG, PNG)");
+    if (!codec) return sg_fail(err, SG_ERR_FORMAT, "is no image of a known format (JPEG, PNG, WebP, HEIF)");
     if (!codec->decode(image, bytes, nbytes, &o, err)) return false;
     int orientation;
     if (!o.oriented ||
@@ -132,13 +132,42 @@ bool sg_image_write_jpeg(const sg_image *image, const char *path, int quality, s
            write_and_free(path, bytes, nbytes, err);
 }
 
-bool sg_codec_check_size(uint64_t width, uint64_t height, uint64_t max_pixels, sg_error *err)
+/* One colour over a whole picture takes some formats no room at all, so that 40 bytes would command a gigabyte: from
+ * a size on pixels must cost something. A blank page of black or white as PNG, the tightest there is in earnest, has
+ * 8256 a byte. */
+#define CHEAP_PIXELS    ((uint64_t)16 * 1000 * 1000)
+#define PIXELS_PER_BYTE 16384
+
+bool sg_codec_check_size(uint64_t width, uint64_t height, size_t nbytes, uint64_t max_pixels, sg_error *err)
 {
     if (width == 0 || height == 0) return sg_fail(err, SG_ERR_FORMAT, "declares a width or height of 0");
     if (width > INT_MAX || height > INT_MAX || width > max_pixels / height)
         return sg_fail(err, SG_ERR_LIMIT, "declares %llu x %llu pixels, more than %llu in all",
                        (unsigned long long)width, (unsigned long long)height, (unsigned long long)max_pixels);
+    if (width * height > CHEAP_PIXELS && width * height / PIXELS_PER_BYTE > nbytes)
+        return sg_fail(err, SG_ERR_LIMIT, "declares %llu x %llu pixels in %zu bytes",
+                       (unsigned long long)width, (unsigned long long)height, nbytes);
     return true;
+}
+
+static uint8_t over_white(unsigned value, unsigned alpha)
+{
+    return (uint8_t)(255 - ((255 - value) * alpha + 127) / 255);
+}
+
+void sg_flatten(uint8_t *pixels, size_t n, int channels, bool grey)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = pixels + 4 * i;
+        uint8_t rgb[3];
+        for (int c = 0; c < 3; c++) rgb[c] = over_white(p[c], p[3]);
+        if (channels == 3)
+            memcpy(pixels + 3 * i, rgb, 3);
+        else if (grey)
+            pixels[i] = rgb[0];
+        else
+            sg_grey_row(pixels + i, rgb, 1);
+    }
 }
 
 void sg_grey_row(uint8_t *grey, const uint8_t *rgb, size_t n)

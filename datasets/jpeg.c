@@ -38,11 +38,23 @@ _Noreturn static void on_error(j_common_ptr info)
 {
     jpeg_trap *trap = (jpeg_trap *)info->err;
     char text[JMSG_LENGTH_MAX];
-    info->err->format_message(info, text);
-    if (info->err->msg_code == JERR_OUT_OF_MEMORY)
+    switch (info->err->msg_code) {
+    case JERR_OUT_OF_MEMORY:
         sg_fail_memory(trap->err, "JPEG");
-    else
+        break;
+    case JERR_BAD_PRECISION:
+        sg_fail(trap->err, SG_ERR_UNSUPPORTED, "JPEG has %d bits a sample; signet reads 8",
+                info->err->msg_parm.i[0]);
+        break;
+    case JERR_SOF_UNSUPPORTED:
+        sg_fail(trap->err, SG_ERR_UNSUPPORTED,
+                "JPEG is lossless or hierarchical (SOF 0x%x), which signet does not read",
+                (unsigned)info->err->msg_parm.i[0]);
+        break;
+    default:
+        info->err->format_message(info, text);
         sg_fail(trap->err, SG_ERR_FORMAT, "JPEG is broken: %s", text);
+    }
     longjmp(trap->exit, 1);
 }
 
@@ -109,7 +121,7 @@ static void source_skip(j_decompress_ptr info, long nbytes)
 static bool check_header(const struct jpeg_decompress_struct *info, size_t nbytes, uint64_t max_pixels,
                          sg_error *err)
 {
-    if (!sg_codec_check_size(info->image_width, info->image_height, max_pixels, err)) return false;
+    if (!sg_codec_check_size(info->image_width, info->image_height, nbytes, max_pixels, err)) return false;
     uint64_t blocks = (uint64_t)info->comp_info[0].width_in_blocks * info->comp_info[0].height_in_blocks;
     if (!info->arith_code && blocks / 8 > nbytes)
         return sg_fail(err, SG_ERR_FORMAT, "JPEG ends early: %u x %u pixels declared in %zu bytes",

@@ -66,7 +66,7 @@ static bool is_grey(const struct spng_ihdr *header)
 
 static bool check_header(const struct spng_ihdr *header, size_t nbytes, uint64_t max_pixels, sg_error *err)
 {
-    if (!sg_codec_check_size(header->width, header->height, max_pixels, err)) return false;
+    if (!sg_codec_check_size(header->width, header->height, nbytes, max_pixels, err)) return false;
     static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
     uint64_t row_nbits = (uint64_t)header->width * header->bit_depth * samples[header->color_type];
     uint64_t raw_nbytes = (row_nbits + 7) / 8 * header->height;
@@ -74,27 +74,6 @@ static bool check_header(const struct spng_ihdr *header, size_t nbytes, uint64_t
         return sg_fail(err, SG_ERR_FORMAT, "PNG ends early: %lu x %lu pixels declared in %zu bytes",
                        (unsigned long)header->width, (unsigned long)header->height, nbytes);
     return true;
-}
-
-static uint8_t over_white(unsigned value, unsigned alpha)
-{
-    return (uint8_t)(255 - ((255 - value) * alpha + 127) / 255);
-}
-
-/* rgba (n, 4) to (n, channels) at the start of the same memory. */
-static void flatten(uint8_t *pixels, size_t n, int channels, bool grey)
-{
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *p = pixels + 4 * i;
-        uint8_t rgb[3];
-        for (int c = 0; c < 3; c++) rgb[c] = over_white(p[c], p[3]);
-        if (channels == 3)
-            memcpy(pixels + 3 * i, rgb, 3);
-        else if (grey)
-            pixels[i] = rgb[0];
-        else
-            sg_grey_row(pixels + i, rgb, 1);
-    }
 }
 
 static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const sg_decode_options *options,
@@ -113,7 +92,7 @@ static bool decode_pixels(sg_image *image, spng_ctx *ctx, size_t nbytes, const s
     image->channels = options->channels ? options->channels : is_grey(&header) ? 1 : 3;
     image->width = (int)header.width;
     image->height = (int)header.height;
-    flatten(image->pixels, n, image->channels, is_grey(&header));
+    sg_flatten(image->pixels, n, image->channels, is_grey(&header));
     uint8_t *smaller = sg_realloc(image->pixels, n, (size_t)image->channels);
     if (smaller) image->pixels = smaller;
     return true;

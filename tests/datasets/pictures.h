@@ -57,6 +57,18 @@ static inline void assert_same_image(const sg_image *a, const sg_image *b, const
             fail_msg("%s: byte %zu is %u, not %u", what, i, a->pixels[i], b->pixels[i]);
 }
 
+/* Was signet built with the library that reads this file? If not, decoding it must say so. */
+static inline bool is_readable(const void *bytes, size_t nbytes)
+{
+    sg_image image;
+    sg_error err = {0};
+    bool ok = sg_image_decode(&image, bytes, nbytes, NULL, &err);
+    if (ok) sg_image_clear(&image);
+    if (ok || !strstr(err.message, "which this signet was built without (lib")) return true;
+    assert_int_equal(err.code, SG_ERR_UNSUPPORTED);
+    return false;
+}
+
 #define assert_message(err, code_, text)                                                                     \
     do {                                                                                                     \
         assert_int_equal((err).code, code_);                                                                 \

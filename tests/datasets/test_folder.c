@@ -143,7 +143,7 @@ static void test_errors(void **state)
     assert_message(err, SG_ERR_IO, "absent");
     scratch_put("x", "text", 4);
     assert_false(sg_dataset_open(&ds, "folder:.", NULL, &err));
-    assert_message(err, SG_ERR_NOT_FOUND, ".: no images (JPEG, PNG) among its 1 files");
+    assert_message(err, SG_ERR_NOT_FOUND, ".: no images (JPEG, PNG, WebP, HEIF) among its 1 files");
     assert_false(sg_dataset_open(&ds, "folder:x", NULL, &err));
     assert_int_equal(err.code, SG_ERR_IO);
     sg_interrupt_set(true);

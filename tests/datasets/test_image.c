@@ -18,11 +18,11 @@ static void each_picture(visit *f)
         /* Memory of the very size, so that the address sanitizer sees a read beyond it. */
         unsigned char *exact = malloc(size);
         memcpy(exact, bytes, size);
-        f(name, native, exact, size);
+        if (is_readable(exact, size)) f(name, native, exact, size);
         free(exact);
         sg_free(bytes);
     }
-    assert_int_equal(n, 40);
+    assert_int_equal(n, 44);
     sg_free(list);
 }
 
@@ -149,7 +149,7 @@ static void test_lying_sizes(void **state)
     assert_refused(bytes, nbytes, SG_ERR_LIMIT, "100000 x 100000 pixels");
     sg_free(bytes);
     bytes = get_file(fixture("large.png"), &nbytes);
-    assert_refused(bytes, nbytes, SG_ERR_FORMAT, "ends early: 14000 x 14000 pixels declared");
+    assert_refused(bytes, nbytes, SG_ERR_LIMIT, "declares 14000 x 14000 pixels in 74 bytes");
     sg_free(bytes);
 
     static const struct {
@@ -157,7 +157,8 @@ static void test_lying_sizes(void **state)
         sg_code code;
         const char *text;
     } cases[] = {{65500, 65500, SG_ERR_LIMIT, "65500 x 65500"},
-                 {14000, 14000, SG_ERR_FORMAT, "14000 x 14000 pixels declared"},
+                 {14000, 14000, SG_ERR_LIMIT, "declares 14000 x 14000 pixels in "},
+                 {4000, 4000, SG_ERR_FORMAT, "4000 x 4000 pixels declared"},
                  {65535, 65535, SG_ERR_FORMAT, "JPEG is broken: "},
                  {0, 10, SG_ERR_FORMAT, "JPEG is broken: "}};
     bytes = get_file(fixture("images/ycc420.jpg"), &nbytes);
@@ -227,6 +228,22 @@ static void test_what_is_no_image(void **state)
     assert_refused("\x89PNG\r\n\x1a\n", 8, SG_ERR_FORMAT, "PNG ends early");
     assert_string_equal(sg_image_format("\x89PNG\r\n\x1a\n....", 12), "PNG");
     assert_string_equal(sg_image_format("\xff\xd8\xff\xe0", 4), "JPEG");
+    assert_string_equal(sg_image_format("RIFF\x10\0\0\0WEBP", 12), "WebP");
+    assert_string_equal(sg_image_format("\0\0\0\x18"
+                                        "ftypheic",
+                                        12),
+                        "HEIF");
+    assert_string_equal(sg_image_format("\0\0\0\x18"
+                                        "ftypavif",
+                                        12),
+                        "HEIF");
+    assert_null(sg_image_format("\0\0\0\x18"
+                                "ftypisom",
+                                12));
+    assert_null(sg_image_format("\0\0\0\x18"
+                                "ftyphei",
+                                11));
+    assert_null(sg_image_format("RIFF\x10\0\0\0WAVE", 12));
     assert_null(sg_image_format("GIF89a", 6));
     assert_null(sg_image_format("", 0));
 }
@@ -260,8 +277,8 @@ static void test_write(void **state)
     sg_error err = {0};
     for (int channels = 1; channels <= 3; channels += 2) {
         sg_image image, back;
-        assert_true(
-            sg_image_load(&image, fixture("resize/source.png"), &(sg_decode_options){.channels = channels}, &err));
+        assert_true(sg_image_load(&image, fixture("resize/source.png"),
+                                  &(sg_decode_options){.channels = channels}, &err));
         assert_true(sg_image_write_png(&image, "a", &err));
         assert_true(sg_image_load(&back, "a", NULL, &err));
         assert_same_image(&back, &image, "png");

@@ -79,14 +79,38 @@ static void test_truncation(void **state)
     }
 }
 
+static void test_what_is_not_read(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at; /* in the frame's segment */
+        unsigned char value;
+        const char *text;
+    } cases[] = {{4, 12, "JPEG has 12 bits a sample"},
+                 {1, 0xc3, "JPEG is lossless or hierarchical (SOF 0xc3)"},
+                 {1, 0xc5, "JPEG is lossless or hierarchical (SOF 0xc5)"},
+                 {9, 2, "JPEG is broken: "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t nbytes;
+        char *bytes = get_file(fixture("reduced/grey.jpg"), &nbytes),
+             *frame = memmem(bytes, nbytes, "\xff\xc0", 2);
+        assert_non_null(frame);
+        frame[cases[i].at] = (char)cases[i].value;
+        sg_image image;
+        sg_error err = {0};
+        assert_false(sg_image_decode(&image, bytes, nbytes, NULL, &err));
+        assert_message(err, cases[i].at == 9 ? SG_ERR_FORMAT : SG_ERR_UNSUPPORTED, cases[i].text);
+        sg_free(bytes);
+    }
+}
+
 int main(void)
 {
     fixture("");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reduction),
-        cmocka_unit_test(test_limit_holds_for_the_declared_size),
-        cmocka_unit_test(test_png_stays),
-        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_reduction),        cmocka_unit_test(test_limit_holds_for_the_declared_size),
+        cmocka_unit_test(test_png_stays),        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_what_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ typedef struct sg_decode_options {
 #define SG_MAX_PIXELS      ((uint64_t)200 * 1000 * 1000)
 #define SG_MAX_FILE_NBYTES ((size_t)1 << 30)
 
-/* Decodes JPEG or PNG, known by signature. Alpha is laid over white, 16 bits become 8 by their high byte. A file
+/* Decodes JPEG, PNG, WebP or HEIF (HEIC, AVIF), known by signature. Alpha is laid over white, 16 bits become 8 by their high byte. A file
  * that ends early is refused (SG_ERR_FORMAT), junk after its end is accepted. options NULL: defaults. On failure
  * *image is zeroed.
  * `oriented`: EXIF that is damaged or says nothing sensible counts as upright. A picture that is turned takes its
@@ -38,7 +38,7 @@ bool sg_image_decode(sg_image *image, const void *bytes, size_t nbytes, const sg
                      sg_error *err);
 /* The same from a file ("-": standard input); messages begin with the path. */
 bool sg_image_load(sg_image *image, const char *path, const sg_decode_options *options, sg_error *err);
-/* Name of the format by signature ("JPEG", "PNG"), NULL when it is none that signet knows. 12 bytes are enough. */
+/* Name of the format by signature ("JPEG", "PNG", "WebP", "HEIF"), NULL when it is none that signet knows. 12 bytes are enough. */
 const char *sg_image_format(const void *bytes, size_t nbytes);
 
 /* To a file (atomic) or to memory (the caller's, sg_free). PNG is lossless; JPEG quality 1 to 100, 4:4:4. */
