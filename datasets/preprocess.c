@@ -6,8 +6,58 @@
 
 sg_decode_options sg_preprocess_decode(const sg_preprocess *pp)
 {
-    return (sg_decode_options){.channels = pp->channels, .max_pixels = pp->max_pixels};
+    int larger = pp->width > pp->height ? pp->width : pp->height;
+    return (sg_decode_options){.channels = pp->channels,
+                               .max_pixels = pp->max_pixels,
+                               .oriented = pp->oriented,
+                               .shorter_min = !pp->scaled  ? 0
+                                              : pp->resize ? pp->resize
+                                                           : larger};
 }
+
+/* ---- as text ---- */
+
+enum { DECODE, FILTER, ORIENTATION, NKEYS };
+static const char *const keys[NKEYS] = {"decode", "filter", "orientation"};
+static const char *const values[NKEYS][2] = {
+    {"exact", "scaled"}, {"bilinear", "bicubic"}, {"stored", "exif"}};
+
+static size_t key_number(const char *key)
+{
+    size_t i = 0;
+    while (i < NKEYS && strcmp(keys[i], key) != 0) i++;
+    SG_ASSERT(i < NKEYS);
+    return i;
+}
+
+const char *const *sg_preprocess_keys(size_t *n)
+{
+    *n = NKEYS;
+    return keys;
+}
+
+const char *sg_preprocess_get(const sg_preprocess *pp, const char *key)
+{
+    const int chosen[NKEYS] = {
+        [DECODE] = pp->scaled, [FILTER] = (int)pp->filter, [ORIENTATION] = pp->oriented};
+    size_t i = key_number(key);
+    return values[i][chosen[i]];
+}
+
+bool sg_preprocess_set(sg_preprocess *pp, const char *key, const char *value, sg_error *err)
+{
+    size_t i = key_number(key);
+    bool second = strcmp(value, values[i][1]) == 0;
+    if (!second && strcmp(value, values[i][0]) != 0)
+        return sg_fail(err, SG_ERR_USAGE, "%s: \"%s\" is not %s or %s", key, value, values[i][0],
+                       values[i][1]);
+    if (i == DECODE) pp->scaled = second;
+    if (i == FILTER) pp->filter = second ? SG_BICUBIC : SG_BILINEAR;
+    if (i == ORIENTATION) pp->oriented = second;
+    return true;
+}
+
+/* ---- pixels ---- */
 
 /* Where the network's input lies in the resized image. */
 typedef struct plan {
@@ -49,8 +99,8 @@ bool sg_preprocess_image(sg_image *out, const sg_image *in, const sg_preprocess 
     if (!plan_make(&p, in, pp, err)) return false;
     sg_image converted = {0};
     if (in->channels != pp->channels && !sg_image_convert(&converted, in, pp->channels, err)) return false;
-    bool ok = sg_resize_window(out, converted.pixels ? &converted : in, p.width, p.height, p.left, p.top,
-                               pp->width, pp->height, err);
+    bool ok = sg_resize_window(out, converted.pixels ? &converted : in, pp->filter, p.width, p.height, p.left,
+                               p.top, pp->width, pp->height, err);
     sg_image_clear(&converted);
     return ok;
 }

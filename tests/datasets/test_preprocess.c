@@ -24,10 +24,12 @@ static void test_as_torchvision(void **state)
     size_t nbytes;
     char *list = get_file(fixture("resize/crops.txt"), &nbytes), *rest = NULL;
     for (char *line = strtok_r(list, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        char name[64], side[16], path[128];
+        char name[64], filter[16], side[16], path[128];
         sg_preprocess pp = {.channels = 3};
-        assert_int_equal(sscanf(line, "%63s %15s %d %d %d", name, side, &pp.resize, &pp.width, &pp.height),
-                         5);
+        assert_int_equal(
+            sscanf(line, "%63s %15s %15s %d %d %d", name, filter, side, &pp.resize, &pp.width, &pp.height),
+            6);
+        assert_true(sg_preprocess_set(&pp, "filter", filter, NULL));
         snprintf(path, sizeof path, "resize/%s", name);
         sg_image expected = get_pnm(fixture(path)), source = get_source(side), out;
         sg_error err = {0};
@@ -44,6 +46,49 @@ static void test_as_torchvision(void **state)
         sg_image_clear(&expected);
     }
     sg_free(list);
+}
+
+/* What decoding is asked for: no side of the network's input may be short of pixels. */
+static void test_decode(void **state)
+{
+    (void)state;
+    sg_preprocess pp = {.channels = 3, .width = 30, .height = 20, .max_pixels = 77};
+    sg_decode_options o = sg_preprocess_decode(&pp);
+    assert_int_equal(o.channels, 3);
+    assert_int_equal(o.max_pixels, 77);
+    assert_false(o.oriented);
+    assert_int_equal(o.shorter_min, 0);
+    pp.scaled = pp.oriented = true;
+    o = sg_preprocess_decode(&pp);
+    assert_true(o.oriented);
+    assert_int_equal(o.shorter_min, 30);
+    pp.resize = 40;
+    assert_int_equal(sg_preprocess_decode(&pp).shorter_min, 40);
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    size_t n;
+    const char *const *keys = sg_preprocess_keys(&n);
+    const char *const texts[][3] = {
+        {"decode", "exact", "scaled"}, {"filter", "bilinear", "bicubic"}, {"orientation", "stored", "exif"}};
+    assert_int_equal(n, 3);
+    sg_preprocess pp = {0};
+    sg_error err = {0};
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(keys[i], texts[i][0]);
+        assert_string_equal(sg_preprocess_get(&pp, keys[i]), texts[i][1]);
+        assert_true(sg_preprocess_set(&pp, keys[i], texts[i][2], &err));
+        assert_string_equal(sg_preprocess_get(&pp, keys[i]), texts[i][2]);
+        assert_false(sg_preprocess_set(&pp, keys[i], "full", &err));
+        assert_message(err, SG_ERR_USAGE, texts[i][0]);
+        assert_message(err, SG_ERR_USAGE, texts[i][1]);
+        assert_message(err, SG_ERR_USAGE, "\"full\"");
+    }
+    assert_true(pp.scaled && pp.oriented && pp.filter == SG_BICUBIC);
+    assert_true(sg_preprocess_set(&pp, "decode", "exact", &err));
+    assert_false(pp.scaled);
 }
 
 static void test_nothing_to_do(void **state)
@@ -146,7 +191,8 @@ int main(void)
 {
     fixture("");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_torchvision), cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_as_torchvision), cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_texts),          cmocka_unit_test(test_nothing_to_do),
         cmocka_unit_test(test_channels),       cmocka_unit_test(test_errors),
         cmocka_unit_test(test_planar),         cmocka_unit_test(test_memory_runs_out),
     };
