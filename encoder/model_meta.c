@@ -10,6 +10,7 @@
 
 #define NOTE  "signet.note."
 #define SCALE "signet.scale."
+#define KEY   "signet."
 
 static const char *const heads[] = {[SG_HEAD_HASH] = "hash", [SG_HEAD_CLASSIFIER] = "classifier"};
 
@@ -92,11 +93,27 @@ static bool notes_write(sg_kv *meta, const sg_kv *notes, sg_error *err)
     return ok;
 }
 
+/* Decoding, orientation and filter are written where they are not the plain ways of a zeroed sg_preprocess: a file
+ * from before they could be chosen says nothing of them, means these, and keeps its fingerprint. */
+static bool preprocess_write(sg_kv *meta, const sg_preprocess *pp, sg_error *err)
+{
+    const sg_preprocess plain = {0};
+    size_t n;
+    const char *const *keys = sg_preprocess_keys(&n);
+    bool ok = sg_kv_setf(meta, err, "signet.resize", "%d", pp->resize);
+    for (size_t i = 0; ok && i < n; i++) {
+        char key[32];
+        const char *value = sg_preprocess_get(pp, keys[i]);
+        snprintf(key, sizeof key, KEY "%s", keys[i]);
+        if (strcmp(value, sg_preprocess_get(&plain, keys[i])) != 0) ok = sg_kv_set(meta, key, value, err);
+    }
+    return ok;
+}
+
 bool sg_model_meta_write(sg_kv *meta, const sg_model *model, sg_error *err)
 {
     return sg_kv_set(meta, "signet.format", SG_MODEL_FORMAT, err) &&
-           spec_write(meta, sg_model_spec(model), err) &&
-           sg_kv_setf(meta, err, "signet.resize", "%d", model->preprocess.resize) &&
+           spec_write(meta, sg_model_spec(model), err) && preprocess_write(meta, &model->preprocess, err) &&
            feedback_write(meta, model, err) && classes_write(meta, model, err) &&
            notes_write(meta, &model->notes, err);
 }
@@ -222,20 +239,34 @@ static bool notes_read(sg_kv *notes, const sg_kv *meta, sg_error *err)
     return true;
 }
 
+static bool preprocess_read(sg_preprocess *pp, const sg_kv *meta, const sg_net_spec *spec, sg_error *err)
+{
+    int64_t resize;
+    size_t n;
+    const char *const *keys = sg_preprocess_keys(&n);
+    if (!int_read(&resize, meta, "signet.resize", 0, INT32_MAX, err)) return false;
+    /* 0: to height x width, whatever the shape; else the shorter side, and the crop must fit. */
+    if (resize && resize < (spec->height > spec->width ? spec->height : spec->width))
+        return wrong(meta, "signet.resize", err);
+    *pp = (sg_preprocess){.channels = (int)spec->channels,
+                          .width = (int)spec->width,
+                          .height = (int)spec->height,
+                          .resize = (int)resize};
+    for (size_t i = 0; i < n; i++) {
+        char key[32];
+        snprintf(key, sizeof key, KEY "%s", keys[i]);
+        const char *value = sg_kv_get(meta, key);
+        if (value && !sg_preprocess_set(pp, keys[i], value, NULL)) return wrong(meta, key, err);
+    }
+    return true;
+}
+
 bool sg_model_meta_read(sg_model *model, const sg_kv *meta, sg_error *err)
 {
     const sg_net_spec *spec = sg_model_spec(model);
     const char *fingerprint = sg_kv_get(meta, "signet.fingerprint");
     uint8_t digest[SG_FINGERPRINT_NBYTES];
-    int64_t resize;
-    if (!int_read(&resize, meta, "signet.resize", 0, INT32_MAX, err)) return false;
-    /* 0: to height x width, whatever the shape; else the shorter side, and the crop must fit. */
-    if (resize && resize < (spec->height > spec->width ? spec->height : spec->width))
-        return wrong(meta, "signet.resize", err);
-    model->preprocess = (sg_preprocess){.channels = (int)spec->channels,
-                                        .width = (int)spec->width,
-                                        .height = (int)spec->height,
-                                        .resize = (int)resize};
+    if (!preprocess_read(&model->preprocess, meta, spec, err)) return false;
     if (!fingerprint || !sg_unhex(digest, sizeof digest, fingerprint))
         return wrong(meta, "signet.fingerprint", err);
     memcpy(model->fingerprint, fingerprint, sizeof model->fingerprint);
@@ -246,9 +277,9 @@ bool sg_model_meta_read(sg_model *model, const sg_kv *meta, sg_error *err)
 /* ---- the fingerprint ---- */
 
 /* Sorted, as the lines are. */
-static const char *const code_keys[] = {"signet.arch",   "signet.channels", "signet.head",
-                                        "signet.height", "signet.mean",     "signet.outputs",
-                                        "signet.resize", "signet.std",      "signet.width"};
+static const char *const code_keys[] = {
+    "signet.arch", "signet.channels",    "signet.decode",  "signet.filter", "signet.head", "signet.height",
+    "signet.mean", "signet.orientation", "signet.outputs", "signet.resize", "signet.std",  "signet.width"};
 
 bool sg_model_fingerprint(char hex[65], const sg_kv *meta, const sg_st_tensor *tensors, size_t ntensors,
                           const unsigned char *data, sg_error *err)
@@ -257,8 +288,10 @@ bool sg_model_fingerprint(char hex[65], const sg_kv *meta, const sg_st_tensor *t
     sg_blake2b *state = sg_blake2b_new(sizeof digest);
     sg_buf line = SG_BUF_INIT;
     if (!state) return sg_fail_memory(err, "fingerprint");
-    for (size_t i = 0; i < sizeof code_keys / sizeof *code_keys; i++)
-        sg_buf_printf(&line, "%s=%s\n", code_keys[i], sg_kv_get(meta, code_keys[i]));
+    for (size_t i = 0; i < sizeof code_keys / sizeof *code_keys; i++) {
+        const char *value = sg_kv_get(meta, code_keys[i]);
+        if (value) sg_buf_printf(&line, "%s=%s\n", code_keys[i], value);
+    }
     sg_blake2b_update(state, sg_buf_text(&line), line.size);
     for (size_t i = 0; i < ntensors; i++) {
         line.size = 0;

@@ -27,12 +27,35 @@ const char *sg_instruction_class(void)
 bool sg_recipe_now(sg_kv *recipe, const sg_model *model, sg_error *err)
 {
     const sg_preprocess *pp = &model->preprocess;
-    return sg_kv_set(recipe, "decode", "full", err) && sg_kv_set(recipe, "orientation", "stored", err) &&
-           sg_kv_setf(recipe, err, "resize", "%d", pp->resize) &&
+    size_t n;
+    const char *const *keys = sg_preprocess_keys(&n);
+    for (size_t i = 0; i < n; i++)
+        if (!sg_kv_set(recipe, keys[i], sg_preprocess_get(pp, keys[i]), err)) return false;
+    return sg_kv_setf(recipe, err, "resize", "%d", pp->resize) &&
            sg_kv_setf(recipe, err, "crop", "%dx%d", pp->width, pp->height) &&
            sg_kv_set(recipe, "precision", "f32", err) &&
            sg_kv_set(recipe, "instructions", sg_instruction_class(), err) &&
            sg_kv_setf(recipe, err, "numerics", "%d", SG_NUMERICS_VERSION);
+}
+
+bool sg_recipe_apply(sg_model *model, const sg_kv *recorded, sg_error *err)
+{
+    sg_preprocess pp = model->preprocess;
+    int larger = pp.width > pp.height ? pp.width : pp.height;
+    int64_t resize = pp.resize;
+    size_t n;
+    const char *const *keys = sg_preprocess_keys(&n);
+    const char *text = sg_kv_get(recorded, "resize");
+    if (text && (!sg_parse_int(&resize, text) || resize > INT32_MAX || (resize != 0 && resize < larger)))
+        return sg_fail(err, SG_ERR_FORMAT, "recipe: resize \"%s\" makes no sense", text);
+    pp.resize = (int)resize;
+    for (size_t i = 0; i < n; i++) {
+        text = sg_kv_get(recorded, keys[i]);
+        if (text && !sg_preprocess_set(&pp, keys[i], text, NULL))
+            return sg_fail(err, SG_ERR_FORMAT, "recipe: %s \"%s\" makes no sense", keys[i], text);
+    }
+    model->preprocess = pp;
+    return true;
 }
 
 static sg_recipe_verdict weight_of(const char *key)

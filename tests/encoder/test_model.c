@@ -138,14 +138,17 @@ static void test_hash(void **state)
 /* As docs/formats.md has it, from the file. */
 static void fingerprint_of(char hex[65], const char *path)
 {
-    static const char *const keys[] = {"signet.arch",   "signet.channels", "signet.head",
-                                       "signet.height", "signet.mean",     "signet.outputs",
-                                       "signet.resize", "signet.std",      "signet.width"};
+    static const char *const keys[] = {"signet.arch",   "signet.channels",    "signet.decode",
+                                       "signet.filter", "signet.head",        "signet.height",
+                                       "signet.mean",   "signet.orientation", "signet.outputs",
+                                       "signet.resize", "signet.std",         "signet.width"};
     sg_safetensors st;
     sg_buf text = SG_BUF_INIT;
     uint8_t digest[32];
     assert_true(sg_safetensors_open(&st, path, NULL));
-    for (size_t i = 0; i < 9; i++) sg_buf_printf(&text, "%s=%s\n", keys[i], sg_kv_get(&st.metadata, keys[i]));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (sg_kv_get(&st.metadata, keys[i]))
+            sg_buf_printf(&text, "%s=%s\n", keys[i], sg_kv_get(&st.metadata, keys[i]));
     for (size_t i = 0; i < st.ntensors; i++) {
         const sg_st_tensor *t = &st.tensors[i];
         sg_buf_printf(&text, "%s F32 %" PRId64, t->name, t->dims[0]);
@@ -185,6 +188,46 @@ static void test_fingerprint(void **state)
     model->params->block[model->params->tensors[2].offset] += 1.0f;
     save(model, "a");
     assert_string_not_equal(model->fingerprint, first);
+    sg_model_free(model);
+}
+
+/* A file that says nothing of decoding, orientation and filter means the plain ways, and says nothing again. */
+static void test_ways(void **state)
+{
+    (void)state;
+    sg_model *model = model_make("bp");
+    save(model, "plain");
+    sg_model *back = load("plain");
+    assert_true(!back->preprocess.scaled && !back->preprocess.oriented &&
+                back->preprocess.filter == SG_BILINEAR);
+    sg_model_free(back);
+    char plain[65];
+    strcpy(plain, model->fingerprint);
+    size_t n;
+    const char *const *keys = sg_preprocess_keys(&n);
+    static const char *const others[] = {"scaled", "bicubic", "exif"};
+    sg_preprocess before = model->preprocess;
+    for (size_t i = 0; i < n; i++) {
+        char key[32], expected[65];
+        sg_safetensors st;
+        model->preprocess = before;
+        assert_true(sg_preprocess_set(&model->preprocess, keys[i], others[i], NULL));
+        save(model, "a");
+        fingerprint_of(expected, "a");
+        assert_string_equal(model->fingerprint, expected);
+        assert_string_not_equal(model->fingerprint, plain);
+        snprintf(key, sizeof key, "signet.%s", keys[i]);
+        assert_true(sg_safetensors_open(&st, "plain", NULL));
+        assert_null(sg_kv_get(&st.metadata, key));
+        sg_safetensors_close(&st);
+        assert_true(sg_safetensors_open(&st, "a", NULL));
+        assert_string_equal(sg_kv_get(&st.metadata, key), others[i]);
+        sg_safetensors_close(&st);
+        back = load("a");
+        assert_memory_equal(&back->preprocess, &model->preprocess, sizeof back->preprocess);
+        assert_true(sg_model_check(back, NULL));
+        sg_model_free(back);
+    }
     sg_model_free(model);
 }
 
@@ -270,6 +313,9 @@ static void test_metadata_lies(void **state)
         {"signet.height", "2147483647", "lenet"},
         {"signet.width", NULL, "signet.width is missing"},
         {"signet.resize", "-1", "signet.resize"},
+        {"signet.decode", "full", "signet.decode: 'full'"},
+        {"signet.filter", "", "signet.filter: ''"},
+        {"signet.orientation", "up", "signet.orientation: 'up'"},
         {"signet.mean", "0.1,0.1", "signet.mean"},
         {"signet.mean", "", "signet.mean"},
         {"signet.mean", "nan", "signet.mean"},
@@ -539,12 +585,19 @@ static void test_take(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_round_trip),    scratch_test(test_scales),
-        scratch_test(test_hash),          scratch_test(test_fingerprint),
-        scratch_test(test_metadata_lies), scratch_test(test_tensor_lies),
-        scratch_test(test_not_a_model),   scratch_test(test_truncated),
-        scratch_test(test_flipped),       scratch_test(test_refuses_to_save),
-        scratch_test(test_full_disk),     scratch_test(test_memory),
+        scratch_test(test_round_trip),
+        scratch_test(test_scales),
+        scratch_test(test_hash),
+        scratch_test(test_fingerprint),
+        scratch_test(test_ways),
+        scratch_test(test_metadata_lies),
+        scratch_test(test_tensor_lies),
+        scratch_test(test_not_a_model),
+        scratch_test(test_truncated),
+        scratch_test(test_flipped),
+        scratch_test(test_refuses_to_save),
+        scratch_test(test_full_disk),
+        scratch_test(test_memory),
         scratch_test(test_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

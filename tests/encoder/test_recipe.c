@@ -23,12 +23,13 @@ static void test_now(void **state)
     sg_kv recipe = SG_KV_INIT;
     assert_true(sg_model_new(&model, &spec, NULL, NULL));
     model->preprocess.resize = 32;
+    model->preprocess.oriented = true;
     assert_true(sg_recipe_now(&recipe, model, NULL));
     static const char *const expected[][2] = {
-        {"crop", "30x28"},         {"decode", "full"},   {"instructions", NULL}, {"numerics", "1"},
-        {"orientation", "stored"}, {"precision", "f32"}, {"resize", "32"}};
-    assert_int_equal(recipe.n, 7);
-    for (size_t i = 0; i < 7; i++) {
+        {"crop", "30x28"}, {"decode", "exact"},     {"filter", "bilinear"}, {"instructions", NULL},
+        {"numerics", "1"}, {"orientation", "exif"}, {"precision", "f32"},   {"resize", "32"}};
+    assert_int_equal(recipe.n, 8);
+    for (size_t i = 0; i < 8; i++) {
         assert_string_equal(recipe.pairs[i].key, expected[i][0]);
         if (expected[i][1]) assert_string_equal(recipe.pairs[i].value, expected[i][1]);
     }
@@ -36,6 +37,61 @@ static void test_now(void **state)
     sg_kv_clear(&recipe);
     assert_survives_allocation_failures((sg_kv_clear(&recipe), sg_recipe_now(&recipe, model, &err)));
     sg_kv_clear(&recipe);
+    sg_model_free(model);
+}
+
+/* A recorded recipe is what is done, whatever the model's own ways. */
+static void test_apply(void **state)
+{
+    (void)state;
+    const sg_net_spec spec = {.arch = "resnet20",
+                              .channels = 3,
+                              .height = 28,
+                              .width = 30,
+                              .head = SG_HEAD_HASH,
+                              .outputs = 16,
+                              .std = {1, 1, 1}};
+    sg_model *model;
+    sg_kv recorded = SG_KV_INIT, now = SG_KV_INIT;
+    char differs[64];
+    sg_error err = {0};
+    assert_true(sg_model_new(&model, &spec, NULL, NULL));
+    model->preprocess.scaled = true;
+    model->preprocess.max_pixels = 99;
+    set(&recorded, "decode", "exact");
+    set(&recorded, "filter", "bicubic");
+    set(&recorded, "orientation", "exif");
+    set(&recorded, "resize", "32");
+    set(&recorded, "crop", "30x28");
+    set(&recorded, "precision", "f32");
+    set(&recorded, "instructions", sg_instruction_class());
+    set(&recorded, "numerics", "1");
+    assert_true(sg_recipe_apply(model, &recorded, &err));
+    const sg_preprocess *pp = &model->preprocess;
+    assert_true(!pp->scaled && pp->filter == SG_BICUBIC && pp->oriented);
+    assert_int_equal(pp->resize, 32);
+    assert_int_equal(pp->max_pixels, 99);
+    assert_true(sg_recipe_now(&now, model, &err));
+    assert_int_equal(sg_recipe_compare(&recorded, &now, differs, sizeof differs), SG_RECIPE_SAME);
+
+    static const char *const senseless[][2] = {
+        {"decode", "full"}, {"filter", ""},     {"orientation", "up"},   {"resize", "29"},
+        {"resize", "-1"},   {"resize", "many"}, {"resize", "5000000000"}};
+    for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
+        sg_kv bad = SG_KV_INIT;
+        sg_preprocess before = model->preprocess;
+        set(&bad, "filter", "bilinear");
+        set(&bad, senseless[i][0], senseless[i][1]);
+        assert_false(sg_recipe_apply(model, &bad, &err));
+        assert_int_equal(err.code, SG_ERR_FORMAT);
+        assert_non_null(strstr(err.message, senseless[i][0]));
+        assert_memory_equal(&model->preprocess, &before, sizeof before);
+        sg_kv_clear(&bad);
+    }
+    sg_kv_clear(&recorded);
+    assert_true(sg_recipe_apply(model, &recorded, &err)); /* nothing recorded, nothing changed */
+    assert_int_equal(model->preprocess.filter, SG_BICUBIC);
+    sg_kv_clear(&now);
     sg_model_free(model);
 }
 
@@ -95,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_portable), /* first: the others make up the process's mind */
         cmocka_unit_test(test_now),
+        cmocka_unit_test(test_apply),
         cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
