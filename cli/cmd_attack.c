@@ -300,7 +300,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     (void)status;
     job j = {.o = call->options, .call = call, .n = call->nargs};
     if (!cli_need_out(j.o->out, "the folder to write to", err)) return false;
-    if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) || !cli_model_load(&j.model, j.o->model, NULL, err))
+    if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) ||
+        !cli_model_load(&j.model, call, j.o->model, NULL, err))
         return false;
     bool ok = decide(&j, err) && name_outputs(&j, err) && load_inputs(&j, err);
     ok = ok && (j.o->data.spec ? attack_with_data(&j, err) : run_attacker(&j, NULL, NULL, err));

@@ -89,6 +89,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
                                 .top = o->top == TOP_OF_PROTOCOL ? split.top : (size_t)o->top,
                                 .seed = (uint64_t)o->seed,
                                 .batch = (size_t)o->batch,
+                                .max_pixels = (uint64_t)call->common.max_pixels,
                                 .log = cli_log(call)};
     bool ok = sg_audit_run(o->out, ds, &split, &options, err);
     if (ok) cli_remark(call, "report: %s/report.html", o->out);

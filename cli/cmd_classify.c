@@ -99,7 +99,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_model *model;
     sg_encoder *encoder = NULL;
     const sg_head head = SG_HEAD_CLASSIFIER;
-    if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) || !cli_model_load(&model, o->model, &head, err))
+    if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) ||
+        !cli_model_load(&model, call, o->model, &head, err))
         return false;
     bool ok = sg_encoder_new(&encoder, model, 1, err) && classify_all(encoder, call, status, err);
     sg_encoder_free(encoder);

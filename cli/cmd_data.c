@@ -122,7 +122,8 @@ static bool run_export(const cli_call *call, int *status, sg_error *err)
     if (!ok) n = 0;
     sg_progress progress;
     sg_progress_init(&progress, cli_log(call), "export", "images", n);
-    ok = ok && sg_export(ds, items, n, o->part, o->out, o->format, show_progress, &progress, err);
+    ok = ok && sg_export(ds, items, n, o->part, o->out, o->format, (uint64_t)call->common.max_pixels,
+                         show_progress, &progress, err);
     sg_progress_end(&progress);
     if (ok) cli_remark(call, "%zu images of %s written to %s", n, o->part, o->out);
     cli_data_close(ds, &split);

@@ -162,7 +162,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_model *model;
     sg_encoder *encoder = NULL;
     if (!o->data.spec && !cli_need_args(call, 1, SIZE_MAX, "IMAGE or --data", err)) return false;
-    if (!cli_model_load(&model, o->model, NULL, err)) return false;
+    if (!cli_model_load(&model, call, o->model, NULL, err)) return false;
     bool ok = true;
     if (sg_model_spec(model)->head == SG_HEAD_CLASSIFIER && !o->real)
         ok = sg_fail(err, SG_ERR_USAGE, "%s is a classifier: --real gives its logits", o->model);

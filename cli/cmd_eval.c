@@ -190,7 +190,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_split split;
     if (!cli_need_args(call, 0, 0, "", err)) return false;
     if (o->codes || o->labels || o->db_codes || o->db_labels) return eval_codes(o, err);
-    if (!cli_model_load(&model, o->model, NULL, err)) return false;
+    if (!cli_model_load(&model, call, o->model, NULL, err)) return false;
     bool ok = cli_data_open(&ds, &split, &o->data, err);
     if (ok) {
         warn_of_other_lists(model, ds, &split, call);

@@ -122,7 +122,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     const model_options *o = call->options;
     sg_model *model;
     sg_kv recipe = SG_KV_INIT;
-    if (!cli_need_args(call, 1, 1, "FILE", err) || !cli_model_load(&model, call->args[0], NULL, err))
+    if (!cli_need_args(call, 1, 1, "FILE", err) || !cli_model_load(&model, call, call->args[0], NULL, err))
         return false;
     bool ok = sg_recipe_now(&recipe, model, err);
     if (ok && o->check) ok = sg_model_check(model, err) || sg_prefix(err, "%s", call->args[0]);

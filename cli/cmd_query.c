@@ -55,6 +55,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_need_args(call, 2, SIZE_MAX, "INDEX and IMAGE", err)) return false;
     if (o->k == 0) return sg_fail(err, SG_ERR_USAGE, "-k must be at least 1");
     if (!sg_index_open(&index, call->args[0], SG_INDEX_ENCODE, false, err)) return false;
+    sg_index_set_max_pixels(index, (uint64_t)call->common.max_pixels);
     if (*sg_index_recipe_difference(index))
         cli_remark(call, "other codes than recorded are possible here: %s",
                    sg_index_recipe_difference(index));

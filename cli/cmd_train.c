@@ -8,7 +8,8 @@
 typedef struct train_options {
     cli_data data;
     const char *arch, *weights, *out;
-    int64_t bits, size, channels;
+    cli_input input;
+    int64_t bits, channels;
     const char *rule, *scale, *init;
     bool exact_head, head_only, frozen_bn;
     const char *loss;
@@ -21,6 +22,7 @@ typedef struct train_options {
 static void set_defaults(void *options)
 {
     *(train_options *)options = (train_options){.data = CLI_DATA_DEFAULTS,
+                                                .input = CLI_INPUT_DEFAULTS,
                                                 .bits = 32,
                                                 .rule = "bp",
                                                 .loss = "csq",
@@ -53,13 +55,13 @@ static bool decide_spec(sg_net_spec *spec, const train_options *o, const sg_mode
         *spec = *sg_model_spec(from);
         if (o->arch && strcmp(o->arch, spec->arch))
             return sg_fail(err, SG_ERR_USAGE, "--arch %s: %s holds %s", o->arch, o->weights, spec->arch);
-        if (o->size || o->channels)
+        if (o->input.size || o->channels)
             return sg_fail(err, SG_ERR_USAGE, "--size and --channels come from %s", o->weights);
     } else {
         if (!o->arch) return sg_fail(err, SG_ERR_USAGE, "--arch or --weights is missing");
         *spec = (sg_net_spec){.arch = o->arch};
         if (!sg_backbone_input(o->arch, &spec->channels, &spec->height, &spec->width, err)) return false;
-        if (o->size) spec->height = spec->width = o->size;
+        if (o->input.size) spec->height = spec->width = o->input.size;
         if (o->channels) spec->channels = o->channels;
         if (!spec->channels) spec->channels = 3;
         set_normalisation(spec);
@@ -86,9 +88,11 @@ static bool make_model(sg_model **out, const train_options *o, const sg_dataset 
         model->preprocess = from->preprocess;
         if (ok && !head_taken) ok = sg_params_init_head(model->params, "torch", (uint64_t)o->seed, err);
         if (ok && !head_taken) cli_remark(call, "the head is new: %s has another", o->weights);
-    } else if (spec.width == spec.height) {
-        model->preprocess.resize = (int)spec.height;
+    } else {
+        cli_input_usual(&model->preprocess);
     }
+    ok = ok && cli_input_set(&model->preprocess, &o->input, err);
+    model->preprocess.max_pixels = (uint64_t)call->common.max_pixels;
     const char *scale = o->scale ? o->scale : !from && !strcmp(init, "xavier") ? "xavier" : "norm";
     sg_feedback_clear(&model->feedback);
     ok = ok && sg_feedback_init(&model->feedback, o->rule, scale, (uint64_t)o->seed, model->params, err);
@@ -212,10 +216,10 @@ static const cli_option options[] = {
     {"arch", 0, CLI_TEXT, AT(arch), "ARCH", "lenet, lenet-cifar or resnet20, from scratch", 0, 0},
     {"weights", 0, CLI_TEXT, AT(weights), "FILE", "start from a model; another head is made new", 0, 0},
     {"bits", 0, CLI_COUNT, AT(bits), "K", "length of the code (default: 32)", 8, 1024},
-    {"size", 0, CLI_COUNT, AT(size), "N", "input of N x N pixels (default: the architecture's usual)", 8,
-     4096},
     {"channels", 0, CLI_COUNT, AT(channels), "C", "1 (grey) or 3 (default: 3 where both go)", 1, 3},
     {"init", 0, CLI_TEXT, AT(init), "KIND", "he, xavier or torch (default: he)", 0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL, "pictures", 0, 0},
+    CLI_INPUT_OPTIONS(train_options, input),
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "learning rule", 0, 0},
     {"rule", 0, CLI_TEXT, AT(rule), "RULE", "bp, usf, frsf, brsf or fa (default: bp)", 0, 0},
     {"feedback-scale", 0, CLI_TEXT, AT(scale), "KIND",

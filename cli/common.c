@@ -30,11 +30,31 @@ void cli_data_close(sg_dataset *ds, sg_split *split)
     sg_dataset_close(ds);
 }
 
-bool cli_model_load(sg_model **model, const char *path, const sg_head *head, sg_error *err)
+void cli_input_usual(sg_preprocess *pp)
+{
+    pp->scaled = pp->oriented = true;
+    if (pp->width == pp->height) pp->resize = pp->height;
+}
+
+bool cli_input_set(sg_preprocess *pp, const cli_input *input, sg_error *err)
+{
+    int larger = pp->width > pp->height ? pp->width : pp->height;
+    if (input->resize > 0 && input->resize < larger)
+        return sg_fail(err, SG_ERR_USAGE, "--resize: %lld is less than the network's input of %d x %d",
+                       (long long)input->resize, pp->width, pp->height);
+    if (input->resize >= 0) pp->resize = (int)input->resize;
+    return (!input->filter || sg_preprocess_set(pp, "filter", input->filter, err)) &&
+           (!input->decode || sg_preprocess_set(pp, "decode", input->decode, err)) &&
+           (!input->orientation || sg_preprocess_set(pp, "orientation", input->orientation, err));
+}
+
+bool cli_model_load(sg_model **model, const cli_call *call, const char *path, const sg_head *head,
+                    sg_error *err)
 {
     *model = NULL;
     if (!path) return sg_fail(err, SG_ERR_USAGE, "--model is missing");
     if (!sg_model_load(model, path, err)) return false;
+    (*model)->preprocess.max_pixels = (uint64_t)call->common.max_pixels;
     if (!head || sg_model_spec(*model)->head == *head) return true;
     sg_model_free(*model);
     *model = NULL;
@@ -120,7 +140,8 @@ bool cli_load_pixels(uint8_t *planar, const char *path, const sg_model *model, b
 {
     const sg_preprocess *pp = &model->preprocess;
     sg_image image = {0}, ready = {0};
-    const sg_decode_options options = sg_preprocess_decode(pp);
+    const sg_decode_options whole = {.channels = pp->channels, .max_pixels = pp->max_pixels},
+                            options = preprocessed ? whole : sg_preprocess_decode(pp);
     bool ok = sg_image_load(&image, path, &options, err);
     if (ok && preprocessed && (image.width != pp->width || image.height != pp->height)) {
         ok = sg_fail(err, SG_ERR_MISMATCH, "%s: %d x %d pixels, where the network reads %d x %d", path,

@@ -61,12 +61,52 @@ typedef struct cli_data {
             "validation images a class; 0: none, the last epoch is kept", 0, 1e9                             \
     }
 
+/* How pictures are brought to a new model. */
+typedef struct cli_input {
+    int64_t size, resize; /* 0, -1: not given */
+    const char *filter, *decode, *orientation;
+} cli_input;
+
+#define CLI_INPUT_DEFAULTS                                                                                   \
+    {                                                                                                        \
+        .resize = -1                                                                                         \
+    }
+
+#define CLI_INPUT_OPTIONS(type, member)                                                                       \
+    {"size",    0,                                                                                            \
+     CLI_COUNT, offsetof(type, member.size),                                                                  \
+     "N",       "input of N x N pixels (default: the architecture's usual)",                                  \
+     8,         4096},                                                                                        \
+        {"resize",  0,                                                                                        \
+         CLI_COUNT, offsetof(type, member.resize),                                                            \
+         "N",       "shorter side before the crop; 0: straight to N x N (default: the architecture's usual)", \
+         0,         8192},                                                                                    \
+        {"filter", 0,                                                                                         \
+         CLI_TEXT, offsetof(type, member.filter),                                                             \
+         "NAME",   "of the resize: bilinear or bicubic (default: bilinear)",                                  \
+         0,        0},                                                                                        \
+        {"decode", 0,                                                                                         \
+         CLI_TEXT, offsetof(type, member.decode),                                                             \
+         "HOW",    "scaled: a large JPEG at a fraction of its size; exact: all of it (default: scaled)",      \
+         0,        0},                                                                                        \
+    {                                                                                                         \
+        "orientation", 0, CLI_TEXT, offsetof(type, member.orientation), "HOW",                                \
+            "exif: turned upright; stored: as the pixels lie in the file (default: exif)", 0, 0               \
+    }
+
+/* The ways of a new network's pictures where nothing is said: upright, large ones scaled, the usual resize. */
+void cli_input_usual(sg_preprocess *pp);
+/* Sets what was given. */
+bool cli_input_set(sg_preprocess *pp, const cli_input *input, sg_error *err);
+
 /* Opens the data and draws the split; both are the caller's. SG_ERR_USAGE without --data. */
 bool cli_data_open(sg_dataset **ds, sg_split *split, const cli_data *data, sg_error *err);
 void cli_data_close(sg_dataset *ds, sg_split *split);
 
-/* Loads --model, SG_ERR_USAGE when it is missing; head NULL: any, else SG_ERR_MISMATCH with what it is instead. */
-bool cli_model_load(sg_model **model, const char *path, const sg_head *head, sg_error *err);
+/* Loads --model, SG_ERR_USAGE when it is missing; head NULL: any, else SG_ERR_MISMATCH with what it is instead. Its
+ * pictures are held to --max-pixels. */
+bool cli_model_load(sg_model **model, const cli_call *call, const char *path, const sg_head *head,
+                    sg_error *err);
 
 /* stderr, or NULL under --quiet: where progress and remarks go. */
 FILE *cli_log(const cli_call *call);
@@ -86,7 +126,8 @@ bool cli_need_out(const char *out, const char *what, sg_error *err);
 bool cli_print_json(sg_json *json, sg_error *err);
 bool cli_stdout_check(sg_error *err);
 
-/* Preprocesses an image file for a model, or takes it as it is (size and channels must be the network's). planar
+/* Preprocesses an image file for a model, or takes its pixels as they are stored (size and channels must be the
+ * network's). planar
  * (C, H, W) bytes. */
 bool cli_load_pixels(uint8_t *planar, const char *path, const sg_model *model, bool preprocessed,
                      sg_error *err);

@@ -10,6 +10,8 @@ static const cli_option common_options[] = {
      1024},
     {"portable", 0, CLI_FLAG, offsetof(cli_common, portable), NULL,
      "same codes on every x86-64-v3 machine: kernels capped at AVX2", 0, 0},
+    {"max-pixels", 0, CLI_COUNT, offsetof(cli_common, max_pixels), "N",
+     "a picture of more pixels is refused unread (default: 200 million)", 1, 1e10},
     {"quiet", 'q', CLI_FLAG, offsetof(cli_common, quiet), NULL, "no progress, no remarks", 0, 0},
     {"verbose", 'v', CLI_FLAG, offsetof(cli_common, verbose), NULL, "more remarks", 0, 0},
     {"help", 'h', CLI_FLAG, offsetof(cli_common, help), NULL, "this help", 0, 0},

@@ -45,7 +45,7 @@ typedef struct cli_option {
 /* Options that every command has. */
 typedef struct cli_common {
     bool help, quiet, verbose, portable;
-    int64_t threads;
+    int64_t threads, max_pixels;
 } cli_common;
 
 typedef struct cli_call {

@@ -112,6 +112,7 @@ static bool names_init(names *set, const char *const *texts, size_t n, bool stem
 typedef struct exporter {
     const sg_dataset *ds;
     const char *dir;
+    uint64_t max_pixels;
     size_t format;
     names files, classes;
     sg_buf list;
@@ -196,9 +197,10 @@ static bool export_item(exporter *e, size_t item, sg_error *err)
     sg_image image = {0};
     unsigned char *bytes = NULL;
     size_t nbytes = 0;
+    const sg_decode_options decode = {.max_pixels = e->max_pixels, .oriented = true};
     bool ok = sg_buf_ok(&name) ? true : sg_fail_memory(err, "export");
     ok = ok && sg_path_join(&path, e->dir, sg_buf_text(&name), err) &&
-         sg_dataset_load(&image, e->ds, item, NULL, err) &&
+         sg_dataset_load(&image, e->ds, item, &decode, err) &&
          formats[e->format].encode(&bytes, &nbytes, &image, err);
     if (ok) {
         ok = write_file(e, path, sg_dataset_item_path(e->ds, item), bytes, nbytes, err);
@@ -297,9 +299,10 @@ static bool choose_format(size_t *format, const char *name, sg_error *err)
 }
 
 bool sg_export(const sg_dataset *ds, const uint32_t *items, size_t n, const char *part, const char *dir,
-               const char *format, void (*progress)(void *data, size_t done), void *data, sg_error *err)
+               const char *format, uint64_t max_pixels, void (*progress)(void *data, size_t done), void *data,
+               sg_error *err)
 {
-    exporter e = {.ds = ds, .dir = dir, .list = SG_BUF_INIT};
+    exporter e = {.ds = ds, .dir = dir, .max_pixels = max_pixels, .list = SG_BUF_INIT};
     if (!choose_format(&e.format, format, err)) return false;
     e.written = sg_alloc(n, sizeof *e.written);
     bool ok = e.written ? true : sg_fail_memory(err, "export");

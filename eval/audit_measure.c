@@ -144,6 +144,7 @@ static bool bench_open(bench *b, sg_audit *audit, const sg_audit_model *info, sg
     size_t batch = audit->options->batch;
     *b = (bench){.audit = audit, .info = info};
     if (!sg_model_load(&b->model, info->path, err)) return false;
+    b->model->preprocess.max_pixels = audit->options->max_pixels;
     if (strcmp(b->model->fingerprint, info->fingerprint))
         return sg_fail(err, SG_ERR_MISMATCH, "%s has changed while the audit ran", info->path);
     b->input = sg_net_input_size(b->model->net);

@@ -38,7 +38,9 @@ static bool put_fitted(sg_buf *html, const sg_image *image, int side, const char
 static bool put_item(sg_buf *html, const sg_audit *audit, uint32_t item, sg_error *err)
 {
     sg_image image = {0};
-    bool ok = sg_dataset_load(&image, audit->ds, item, NULL, err) &&
+    const sg_decode_options options = {
+        .max_pixels = audit->options->max_pixels, .oriented = true, .shorter_min = THUMB};
+    bool ok = sg_dataset_load(&image, audit->ds, item, &options, err) &&
               put_fitted(html, &image, THUMB, sg_dataset_item_name(audit->ds, item), err);
     sg_image_clear(&image);
     return ok;

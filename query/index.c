@@ -20,7 +20,8 @@ static bool copy_model(void *context, const char *folder, sg_error *err)
     return ok;
 }
 
-bool sg_index_create(const char *dir, const char *model_path, const char *kind, sg_error *err)
+bool sg_index_create(const char *dir, const char *model_path, const char *kind, const char *decode,
+                     sg_error *err)
 {
     sg_model *model = NULL;
     sg_kv recipe = SG_KV_INIT;
@@ -31,6 +32,7 @@ bool sg_index_create(const char *dir, const char *model_path, const char *kind, 
         sg_fail(err, SG_ERR_MISMATCH, "%s: is a classifier; an index is made from a hash", model_path);
         goto done;
     }
+    if (decode && !sg_preprocess_set(&model->preprocess, "decode", decode, err)) goto done;
     ok = sg_recipe_now(&recipe, model, err) &&
          sg_store_create(dir, (size_t)spec->outputs, model->fingerprint, &recipe, kind, copy_model,
                          (void *)model_path, err);
@@ -59,6 +61,7 @@ static bool open_encoder(sg_index *index, const char *dir, bool writable, sg_err
     sg_kv now = SG_KV_INIT;
     if (!sg_path_join(&path, dir, SG_INDEX_ENCODER, err)) return false;
     bool ok = sg_model_load(&index->model, path, err) && check_model(index, path, err) &&
+              (sg_recipe_apply(index->model, &index->info.recipe, err) || sg_prefix(err, "%s", dir)) &&
               sg_recipe_now(&now, index->model, err);
     if (ok) {
         index->verdict = sg_recipe_compare(&index->info.recipe, &now, index->differs, sizeof index->differs);
@@ -82,6 +85,11 @@ bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool 
     }
     sg_index_close(index);
     return false;
+}
+
+void sg_index_set_max_pixels(sg_index *index, uint64_t max_pixels)
+{
+    if (index->model) index->model->preprocess.max_pixels = max_pixels;
 }
 
 void sg_index_close(sg_index *index)

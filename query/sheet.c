@@ -76,12 +76,12 @@ static bool shrink(sg_image *image, sg_error *err)
     return true;
 }
 
-static void make_thumb(thumb *t)
+static void make_thumb(thumb *t, const sg_decode_options *decode)
 {
     sg_image image = {0};
     unsigned char *jpeg = NULL;
     size_t nbytes;
-    bool ok = strcmp(t->path, "-") != 0 && sg_image_load(&image, t->path, NULL, NULL) &&
+    bool ok = strcmp(t->path, "-") != 0 && sg_image_load(&image, t->path, decode, NULL) &&
               shrink(&image, NULL) && sg_image_encode_jpeg(&jpeg, &nbytes, &image, THUMB_QUALITY, NULL);
     if (ok) {
         bool small = image.width <= THUMB_SMALL && image.height <= THUMB_SMALL;
@@ -97,7 +97,7 @@ static void make_thumb(thumb *t)
 }
 
 /* Thumbnails of an answer, [0] the query's. */
-static thumb *make_thumbs(const sg_answer *answer, sg_error *err)
+static thumb *make_thumbs(const sg_answer *answer, uint64_t max_pixels, sg_error *err)
 {
     thumb *thumbs = sg_calloc(answer->result.n + 1, sizeof *thumbs);
     if (!thumbs) {
@@ -106,8 +106,9 @@ static thumb *make_thumbs(const sg_answer *answer, sg_error *err)
     }
     thumbs[0].path = answer->query ? answer->query : "-";
     for (size_t i = 0; i < answer->result.n; i++) thumbs[i + 1].path = answer->paths[i];
+    const sg_decode_options decode = {.max_pixels = max_pixels, .oriented = true, .shorter_min = THUMB_SIDE};
 #pragma omp parallel for schedule(dynamic)
-    for (size_t i = 0; i <= answer->result.n; i++) make_thumb(&thumbs[i]);
+    for (size_t i = 0; i <= answer->result.n; i++) make_thumb(&thumbs[i], &decode);
     return thumbs;
 }
 
@@ -137,9 +138,9 @@ static void put_result(sg_buf *page, const thumb *t, const sg_answer *answer, si
                   nearness);
 }
 
-static bool put_answer(sg_buf *page, const sg_answer *answer, sg_error *err)
+static bool put_answer(sg_buf *page, const sg_answer *answer, uint64_t max_pixels, sg_error *err)
 {
-    thumb *thumbs = make_thumbs(answer, err);
+    thumb *thumbs = make_thumbs(answer, max_pixels, err);
     if (!thumbs) return false;
     char hex[SG_BITS_MAX / 4 + 1];
     sg_hex(hex, answer->code, answer->nbits / 8);
@@ -181,9 +182,10 @@ bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, const
     sg_buf_puts(&page, head);
     put_about(&page, answers, n, index);
     bool ok = true;
+    uint64_t max_pixels = index->model ? index->model->preprocess.max_pixels : 0;
     for (size_t i = 0; ok && i < n; i++) {
-        ok = put_answer(&page, &answers[i], err) && (sg_buf_ok(&page) || sg_fail_memory(err, path)) &&
-             sg_out_write(out, page.data, page.size, err);
+        ok = put_answer(&page, &answers[i], max_pixels, err) &&
+             (sg_buf_ok(&page) || sg_fail_memory(err, path)) && sg_out_write(out, page.data, page.size, err);
         page.size = 0; /* one answer's pictures at a time in memory */
     }
     sg_buf_puts(&page, "</body>\n</html>\n");

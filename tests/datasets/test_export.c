@@ -18,7 +18,7 @@ static void export_part(const sg_dataset *ds, const uint32_t *items, size_t n, c
                         const char *format)
 {
     sg_error err = {0};
-    if (!sg_export(ds, items, n, part, "out", format, NULL, NULL, &err)) fail_msg("%s", err.message);
+    if (!sg_export(ds, items, n, part, "out", format, 0, NULL, NULL, &err)) fail_msg("%s", err.message);
 }
 
 static void assert_text(const char *path, const char *text)
@@ -43,7 +43,7 @@ static void test_round_trip(void **state)
     static const uint32_t train[] = {13, 2, 7, 39}, query[] = {59, 40};
     sg_dataset *ds = open_set("fashion-mnist", fixture("idx"));
     size_t done = 0;
-    assert_true(sg_export(ds, train, 4, "train", "out", "png", count_progress, &done, NULL));
+    assert_true(sg_export(ds, train, 4, "train", "out", "png", 0, count_progress, &done, NULL));
     assert_int_equal(done, 4);
     export_part(ds, query, 2, "query", "png");
     assert_text("out/train.txt", "Dress/train-13.png 3\nPullover/train-2.png 2\nSneaker/train-7.png 7\n"
@@ -171,7 +171,7 @@ static void test_long_name(void **state)
     sg_error err = {0};
     uint32_t items[] = {0};
     assert_false(
-        sg_export(ds, items, 1, "train", "out", "png", NULL, NULL, &err)); /* the source is not there */
+        sg_export(ds, items, 1, "train", "out", "png", 0, NULL, NULL, &err)); /* the source is not there */
     assert_int_equal(err.code, SG_ERR_IO);
     sg_dataset_close(ds);
 }
@@ -182,13 +182,13 @@ static void test_errors(void **state)
     sg_dataset *ds = open_set("fashion-mnist", fixture("idx"));
     sg_error err = {0};
     uint32_t items[] = {0, 1};
-    assert_false(sg_export(ds, items, 1, "query", "out", "gif", NULL, NULL, &err));
+    assert_false(sg_export(ds, items, 1, "query", "out", "gif", 0, NULL, NULL, &err));
     assert_message(err, SG_ERR_USAGE, "no format 'gif' to export (png, jpeg)");
     scratch_put("file", "", 0);
-    assert_false(sg_export(ds, items, 1, "query", "file", "png", NULL, NULL, &err));
+    assert_false(sg_export(ds, items, 1, "query", "file", "png", 0, NULL, NULL, &err));
     assert_message(err, SG_ERR_IO, "file");
     sg_interrupt_set(true);
-    bool ok = sg_export(ds, items, 2, "query", "out", "png", NULL, NULL, &err);
+    bool ok = sg_export(ds, items, 2, "query", "out", "png", 0, NULL, NULL, &err);
     sg_interrupt_set(false);
     assert_false(ok);
     assert_int_equal(err.code, SG_ERR_INTERRUPTED);
@@ -204,7 +204,7 @@ static void test_unwritable(void **state)
     sg_error err = {0};
     uint32_t items[] = {5};
     assert_true(sg_mkdirs("out/Sandal/train-5.png", NULL));
-    assert_false(sg_export(ds, items, 1, "query", "out", "png", NULL, NULL, &err));
+    assert_false(sg_export(ds, items, 1, "query", "out", "png", 0, NULL, NULL, &err));
     assert_message(err, SG_ERR_IO, "out/Sandal/train-5.png: is there already");
 
     struct rlimit before, tiny; /* a file size limit fails writes as a full disk does */
@@ -213,7 +213,7 @@ static void test_unwritable(void **state)
     tiny.rlim_cur = 40;
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &tiny);
-    bool ok = sg_export(ds, items, 1, "query", "out", "jpeg", NULL, NULL, &err);
+    bool ok = sg_export(ds, items, 1, "query", "out", "jpeg", 0, NULL, NULL, &err);
     setrlimit(RLIMIT_FSIZE, &before);
     signal(SIGXFSZ, SIG_DFL);
     assert_false(ok);
@@ -226,7 +226,7 @@ static void test_unwritable(void **state)
 static bool export_once(const sg_dataset *ds, sg_error *err)
 {
     uint32_t items[] = {0};
-    return sg_export(ds, items, 1, "query", "out", "jpeg", NULL, NULL, err);
+    return sg_export(ds, items, 1, "query", "out", "jpeg", 0, NULL, NULL, err);
 }
 
 static void test_memory_runs_out(void **state)

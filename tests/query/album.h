@@ -109,7 +109,7 @@ static inline void make_index(void)
 {
     sg_error err = {0};
     make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
-    if (!sg_index_create("idx", "model.safetensors", "flat", &err)) fail_msg("%s", err.message);
+    if (!sg_index_create("idx", "model.safetensors", "flat", NULL, &err)) fail_msg("%s", err.message);
 }
 
 static inline sg_index *open_index(bool writable)

@@ -5,7 +5,7 @@
 static void assert_create_fails(const char *model, const char *kind, sg_code code, const char *word)
 {
     sg_error err = {0};
-    assert_false(sg_index_create("none", model, kind, &err));
+    assert_false(sg_index_create("none", model, kind, NULL, &err));
     assert_int_equal(err.code, code);
     if (!strstr(err.message, word)) fail_msg("'%s' lacks '%s'", err.message, word);
     assert_false(sg_path_exists("none"));
@@ -24,7 +24,7 @@ static void test_create(void **state)
     assert_create_fails("text.safetensors", "flat", SG_ERR_FORMAT, "text.safetensors");
     assert_create_fails("classifier.safetensors", "flat", SG_ERR_MISMATCH, "is a classifier");
     assert_create_fails("model.safetensors", "tree", SG_ERR_USAGE, "no kind of index 'tree'");
-    assert_false(sg_index_create("idx", "model.safetensors", "flat", &err)); /* it is there */
+    assert_false(sg_index_create("idx", "model.safetensors", "flat", NULL, &err)); /* it is there */
     assert_int_equal(err.code, SG_ERR_IO);
     assert_true(sg_dir_list(&names, &n, "idx", &err));
     assert_int_equal(n, 3);
@@ -153,6 +153,115 @@ static void test_other_recipe(void **state)
     sg_index_close(index);
 }
 
+static void drop_index(void)
+{
+    assert_int_equal(nftw("idx", scratch_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static const sg_preprocess *preprocess_of(sg_index *index)
+{
+    return &sg_encoder_model(sg_index_encoder(index))->preprocess;
+}
+
+/* Pictures are brought to the network as was recorded, whatever the model says; and that is the recipe, not a difference. */
+static void test_recorded_ways(void **state)
+{
+    (void)state;
+    static const char *const ways[][2] = {
+        {"decode", "scaled"}, {"filter", "bicubic"}, {"orientation", "exif"}, {"resize", "18"}};
+    for (size_t i = 0; i < 4; i++) {
+        make_index_of(ways[i][0], ways[i][1], BITS);
+        sg_index *index = open_index(true);
+        assert_string_equal(sg_index_recipe_difference(index), "");
+        const sg_preprocess *pp = preprocess_of(index);
+        if (i < 3)
+            assert_string_equal(sg_preprocess_get(pp, ways[i][0]), ways[i][1]);
+        else
+            assert_int_equal(pp->resize, 18);
+        sg_index_close(index);
+        drop_index();
+    }
+    make_index_of("decode", "full", BITS);
+    assert_open_fails(SG_ERR_FORMAT, "idx: recipe: decode \"full\"");
+}
+
+/* Cells that do not fit the blocks of 8 x 8: a decode at a fraction of the size blurs them as a resize does not. */
+static void put_cells(const char *path)
+{
+    sg_image image;
+    sg_rng rng = sg_rng_at(1, SG_RNG_TEST, 2, 0);
+    uint8_t cells[22 * 22];
+    for (size_t i = 0; i < sizeof cells; i++) cells[i] = (uint8_t)(sg_rng_below(&rng, 2) * 255);
+    assert_true(sg_image_init(&image, 256, 256, 1, NULL));
+    for (int i = 0; i < 256 * 256; i++) image.pixels[i] = cells[i / 256 / 12 * 22 + i % 256 / 12];
+    put_image(path, &image, true);
+    sg_image_clear(&image);
+}
+
+static void decoded_code(uint8_t code[BITS / 8], float z[BITS], const judge *j, int shorter_min)
+{
+    sg_error err = {0};
+    sg_image image;
+    const sg_decode_options options = {.channels = 1, .shorter_min = shorter_min};
+    assert_true(sg_image_load(&image, "a.jpg", &options, &err));
+    assert_true(sg_encoder_image(j->encoder, z, &image, &err));
+    sg_codes_pack(code, z, 1, BITS);
+    sg_image_clear(&image);
+}
+
+/* The same model whose head has its threshold between what the two ways of decoding give: all bits differ. */
+static void tell_apart(void)
+{
+    sg_error err = {0};
+    uint8_t exact[BITS / 8], scaled[BITS / 8];
+    float a[BITS], b[BITS];
+    judge j = judge_new();
+    decoded_code(exact, a, &j, 0);
+    decoded_code(scaled, b, &j, 16);
+    float *bias = j.model->params->block + sg_params_find(j.model->params, "head.bias")->offset;
+    for (size_t k = 0; k < BITS; k++) bias[k] -= (a[k] + b[k]) / 2;
+    assert_true(sg_model_save(j.model, "model.safetensors", &err));
+    judge_free(&j);
+}
+
+/* `add` and `query` decode in the way that `create` was told. */
+static void test_scaled(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_index *index;
+    sg_searcher *searcher;
+    sg_answer answer;
+    make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
+    put_cells("a.jpg");
+    tell_apart();
+    assert_false(sg_index_create("idx", "model.safetensors", "flat", "full", &err));
+    assert_int_equal(err.code, SG_ERR_USAGE);
+    for (int scaled = 0; scaled < 2; scaled++) {
+        uint8_t code[BITS / 8], other[BITS / 8];
+        float z[BITS];
+        judge j = judge_new();
+        decoded_code(code, z, &j, scaled ? 16 : 0);
+        decoded_code(other, z, &j, scaled ? 0 : 16);
+        judge_free(&j);
+        assert_memory_not_equal(code, other, sizeof code);
+        assert_true(sg_index_create("idx", "model.safetensors", "flat", scaled ? "scaled" : "exact", &err));
+        assert_counts(add_path("a.jpg", NULL), 1, 0, 0, 0, 0, 0);
+        index = open_index(false);
+        assert_true(sg_searcher_new(&searcher, index, &err));
+        assert_true(sg_searcher_image(&answer, searcher, "a.jpg", 1, -1, &err));
+        assert_memory_equal(answer.code, code, sizeof code);
+        assert_int_equal(answer.result.hits[0].distance, 0);
+        sg_answer_clear(&answer);
+        sg_index_set_max_pixels(index, 256 * 256 - 1);
+        assert_false(sg_searcher_image(&answer, searcher, "a.jpg", 1, -1, &err));
+        assert_int_equal(err.code, SG_ERR_LIMIT);
+        sg_searcher_free(searcher);
+        sg_index_close(index);
+        drop_index();
+    }
+}
+
 static void test_without_memory(void **state)
 {
     (void)state;
@@ -178,6 +287,8 @@ int main(void)
         scratch_test(test_other_bits),
         scratch_test(test_other_instructions),
         scratch_test(test_other_recipe),
+        scratch_test(test_recorded_ways),
+        scratch_test(test_scaled),
         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,7 +237,7 @@ static void test_many(void **state)
         sg_progress progress;
         sg_progress_init(&progress, NULL, "adding", "images", 0);
         const sg_ingest_options options = {.threads = threads, .progress = &progress};
-        assert_true(sg_index_create("idx", "model.safetensors", "flat", &err));
+        assert_true(sg_index_create("idx", "model.safetensors", "flat", NULL, &err));
         sg_threads_set(threads);
         sg_index *index = open_index(true);
         assert_true(sg_ingest_paths(&counts, index, &folder, 1, &options, &err));

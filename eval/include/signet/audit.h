@@ -21,7 +21,8 @@ typedef struct sg_audit_options {
     size_t top;      /* cut-off of mAP; 0: none */
     uint64_t seed;
     size_t batch;
-    FILE *log; /* progress over all cells, and a line for each that is finished; NULL: silent */
+    uint64_t max_pixels; /* of a picture, as in sg_decode_options */
+    FILE *log;           /* progress over all cells, and a line for each that is finished; NULL: silent */
 } sg_audit_options;
 
 /* Runs what is not yet in dir (a cell's key holds the model's fingerprint and feedback and every option that decides
