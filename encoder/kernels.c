@@ -19,50 +19,60 @@ void sg_share(size_t *first, size_t *count, size_t n, size_t unit)
     *count = (b < n ? b : n) - a;
 }
 
-CLONES void sg_run_gather(float *d, const float *a, const float *b, const float *mask, size_t n)
+CLONES void sg_run_gather(float *d, const float *a, const float *b, const float *mask, float top, size_t n)
 {
     if (b && mask)
-        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 ? a[i] + b[i] : 0;
+        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 && mask[i] < top ? a[i] + b[i] : 0;
     else if (b)
         for (size_t i = 0; i < n; i++) d[i] = a[i] + b[i];
     else if (mask)
-        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 ? a[i] : 0;
+        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 && mask[i] < top ? a[i] : 0;
     else
         for (size_t i = 0; i < n; i++) d[i] = a[i];
 }
 
+static inline float relu(float v, float top)
+{
+    return v > 0 ? v < top ? v : top : 0;
+}
+
+CLONES void sg_run_relu(float *y, const float *x, float top, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = relu(x[i], top);
+}
+
 static inline __attribute__((always_inline)) void affine(float *y, const float *x, const float *mean,
                                                          const float *scale, const float *shift,
-                                                         const float *other, bool relu, size_t n)
+                                                         const float *other, float top, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
         float v = (x[j] - mean[j]) * scale[j] + shift[j];
         if (other) v += other[j];
-        y[j] = relu && !(v > 0) ? 0 : v;
+        y[j] = top > 0 ? relu(v, top) : v;
     }
 }
 
 static inline __attribute__((always_inline)) void affine_run(float *y, const float *x, const float *mean,
                                                              const float *scale, const float *shift,
-                                                             const float *other, bool relu, size_t n)
+                                                             const float *other, float top, size_t n)
 {
     size_t i = 0;
     for (; i + SG_RUN <= n; i += SG_RUN)
-        affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, relu, SG_RUN);
-    affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, relu, n - i);
+        affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, top, SG_RUN);
+    affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, top, n - i);
 }
 
 CLONES void sg_run_affine(float *y, const float *x, const float *mean, const float *scale, const float *shift,
-                          const float *other, bool relu, size_t n)
+                          const float *other, float top, size_t n)
 {
-    if (other && relu)
-        affine_run(y, x, mean, scale, shift, other, true, n);
+    if (other && top > 0)
+        affine_run(y, x, mean, scale, shift, other, top, n);
     else if (other)
-        affine_run(y, x, mean, scale, shift, other, false, n);
-    else if (relu)
-        affine_run(y, x, mean, scale, shift, NULL, true, n);
+        affine_run(y, x, mean, scale, shift, other, 0, n);
+    else if (top > 0)
+        affine_run(y, x, mean, scale, shift, NULL, top, n);
     else
-        affine_run(y, x, mean, scale, shift, NULL, false, n);
+        affine_run(y, x, mean, scale, shift, NULL, 0, n);
 }
 
 CLONES void sg_run_moments(float *restrict s, float *restrict q, const float *restrict x,

@@ -9,11 +9,13 @@
 
 #define SG_RUN 64
 
-/* d = (a + b) where mask > 0, else 0. b and mask may be NULL; d may be a or b. */
-void sg_run_gather(float *d, const float *a, const float *b, const float *mask, size_t n);
-/* y = relu((x - mean) * scale + shift + other); other may be NULL, relu is optional. */
+/* d = (a + b) where 0 < mask < top, else 0. b and mask may be NULL; d may be a or b. */
+void sg_run_gather(float *d, const float *a, const float *b, const float *mask, float top, size_t n);
+/* y = min(max(x, 0), top) */
+void sg_run_relu(float *y, const float *x, float top, size_t n);
+/* y = relu((x - mean) * scale + shift + other), cut off at top; other may be NULL; top 0: no relu. */
 void sg_run_affine(float *y, const float *x, const float *mean, const float *scale, const float *shift,
-                   const float *other, bool relu, size_t n);
+                   const float *other, float top, size_t n);
 /* s += x - pivot, q += (x - pivot)^2, each of SG_RUN partial sums. */
 void sg_run_moments(float *s, float *q, const float *x, const float *pivot, size_t n);
 /* s += d, q += d * (x - mean). */

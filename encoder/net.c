@@ -1,5 +1,6 @@
 #include "net_impl.h"
 
+#include <math.h>
 #include <signet/codes.h>
 #include <signet/mem.h>
 #include <stdarg.h>
@@ -115,6 +116,14 @@ int sg_build_head(sg_builder *b, int src, const char *name)
                         b->net->spec.head == SG_HEAD_HASH ? "head" : name);
 }
 
+int sg_build_head_conv(sg_builder *b, int src, const char *name)
+{
+    sg_node node = {.op = &sg_op_conv, .nsrcs = 1, .src = {src}, .head = true};
+    node.attr.conv = (sg_conv_attr){b->net->spec.outputs, {1, 1, 0}, 1, true};
+    snprintf(node.name, sizeof node.name, "%s", name);
+    return build(b, node);
+}
+
 int sg_build_normalize(sg_builder *b)
 {
     sg_node node = {.op = &sg_op_normalize};
@@ -125,12 +134,27 @@ int sg_build_normalize(sg_builder *b)
 
 int sg_build_relu(sg_builder *b, int src)
 {
-    return build(b, (sg_node){.op = &sg_op_relu, .nsrcs = 1, .src = {src}});
+    return build(b, (sg_node){.op = &sg_op_relu, .nsrcs = 1, .src = {src}, .attr.top = INFINITY});
+}
+
+int sg_build_relu6(sg_builder *b, int src)
+{
+    return build(b, (sg_node){.op = &sg_op_relu, .nsrcs = 1, .src = {src}, .attr.top = 6});
+}
+
+static int build_maxpool(sg_builder *b, int src, const sg_window *window, bool ceil)
+{
+    return build(b, (sg_node){.op = &sg_op_maxpool, .nsrcs = 1, .src = {src}, .attr.pool = {*window, ceil}});
 }
 
 int sg_build_maxpool(sg_builder *b, int src, const sg_window *window)
 {
-    return build(b, (sg_node){.op = &sg_op_maxpool, .nsrcs = 1, .src = {src}, .attr.pool = *window});
+    return build_maxpool(b, src, window, false);
+}
+
+int sg_build_maxpool_ceil(sg_builder *b, int src, const sg_window *window)
+{
+    return build_maxpool(b, src, window, true);
 }
 
 int sg_build_avgpool(sg_builder *b, int src)
@@ -138,9 +162,32 @@ int sg_build_avgpool(sg_builder *b, int src)
     return build(b, (sg_node){.op = &sg_op_avgpool, .nsrcs = 1, .src = {src}});
 }
 
+int sg_build_adaptive(sg_builder *b, int src, int64_t height, int64_t width)
+{
+    sg_node node = {.op = &sg_op_adaptive, .nsrcs = 1, .src = {src}, .attr.size = {.h = height, .w = width}};
+    if (b->failed) return -1;
+    const sg_shape in = b->net->nodes[src].out;
+    return in.h == height && in.w == width ? src : build(b, node);
+}
+
 int sg_build_add(sg_builder *b, int src, int other)
 {
     return build(b, (sg_node){.op = &sg_op_add, .nsrcs = 2, .src = {src, other}});
+}
+
+int sg_build_concat(sg_builder *b, int src, int other)
+{
+    return build(b, (sg_node){.op = &sg_op_concat, .nsrcs = 2, .src = {src, other}});
+}
+
+int sg_build_pad(sg_builder *b, int src, int64_t pad)
+{
+    return build(b, (sg_node){.op = &sg_op_pad, .nsrcs = 1, .src = {src}, .attr.pad = pad});
+}
+
+int sg_build_dropout(sg_builder *b, int src, float p)
+{
+    return build(b, (sg_node){.op = &sg_op_dropout, .nsrcs = 1, .src = {src}, .attr.p = p});
 }
 
 int sg_build_shortcut(sg_builder *b, int src, int64_t channels)

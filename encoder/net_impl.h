@@ -14,6 +14,7 @@ typedef struct sg_op sg_op;
 typedef struct sg_ref sg_ref;   /* reference_impl.h */
 typedef struct sg_step sg_step; /* plan_impl.h */
 typedef struct sg_load sg_load; /* plan_impl.h */
+typedef struct sg_plan sg_plan;
 
 typedef struct sg_shape {
     int64_t c, h, w; /* of one image */
@@ -30,6 +31,11 @@ typedef struct sg_conv_attr {
     bool bias;
 } sg_conv_attr;
 
+typedef struct sg_pool_attr {
+    sg_window window;
+    bool ceil; /* the last window may stand over the edge: PyTorch's ceil_mode */
+} sg_pool_attr;
+
 typedef struct sg_normalize_attr {
     float mean[3], std[3];
 } sg_normalize_attr;
@@ -37,9 +43,13 @@ typedef struct sg_normalize_attr {
 /* What a node's op was told beside its sources: the member that belongs to the op. */
 typedef union sg_attr {
     sg_conv_attr conv; /* conv, linear */
-    sg_window pool;    /* maxpool */
+    sg_pool_attr pool; /* maxpool */
     sg_normalize_attr normalize;
     int64_t channels; /* shortcut */
+    sg_shape size;    /* adaptive: h and w of the result */
+    float top;        /* relu: cut off at this; INFINITY: not */
+    int64_t pad;      /* pad: pixels on each side */
+    float p;          /* dropout: the probability of being dropped */
 } sg_attr;
 
 struct sg_node {
@@ -76,6 +86,8 @@ struct sg_op {
     void (*ref_backward)(const sg_ref *ref);
 
     size_t state_size;
+    /* In this plan the node gives its source unchanged: whoever makes that takes it in. NULL: never. */
+    bool (*idle)(const sg_plan *plan);
     /* Takes a following node (the only reader of what the step gives so far) into the step. NULL: takes none. */
     bool (*absorb)(sg_step *step, const sg_node *next);
     /* In the net's order: kernels and buffers of load and forward. */
@@ -89,7 +101,8 @@ struct sg_op {
 };
 
 extern const sg_op sg_op_normalize, sg_op_conv, sg_op_linear, sg_op_batchnorm, sg_op_relu, sg_op_maxpool,
-    sg_op_avgpool, sg_op_add, sg_op_shortcut, sg_op_flatten;
+    sg_op_avgpool, sg_op_adaptive, sg_op_add, sg_op_concat, sg_op_shortcut, sg_op_flatten, sg_op_dropout,
+    sg_op_pad;
 
 /* Building: errors are sticky, so that a backbone checks nothing. Each call gives the new node's number; after a
  * failure they do nothing. Weighted nodes are named by their caller, printf-wise. */
@@ -107,13 +120,21 @@ int sg_build_linear(sg_builder *b, int src, int64_t outputs, const char *format,
     __attribute__((format(printf, 4, 5)));
 int sg_build_normalize(sg_builder *b); /* the first node: x by the spec's mean and std */
 int sg_build_relu(sg_builder *b, int src);
+int sg_build_relu6(sg_builder *b, int src);
 int sg_build_maxpool(sg_builder *b, int src, const sg_window *window);
-int sg_build_avgpool(sg_builder *b, int src); /* global */
+int sg_build_maxpool_ceil(sg_builder *b, int src, const sg_window *window);
+int sg_build_avgpool(sg_builder *b, int src);                                 /* global */
+int sg_build_adaptive(sg_builder *b, int src, int64_t height, int64_t width); /* averages, to that size */
 int sg_build_add(sg_builder *b, int src, int other);
+int sg_build_concat(sg_builder *b, int src, int other); /* the channels of src, then those of other */
+int sg_build_pad(sg_builder *b, int src, int64_t pad);
+int sg_build_dropout(sg_builder *b, int src, float p);
 int sg_build_shortcut(sg_builder *b, int src, int64_t channels);
 /* The last layer: "head" for a hash, the backbone's own name for a classifier; spec.outputs outputs. For features
  * there is none: src is the output. */
 int sg_build_head(sg_builder *b, int src, const char *name);
+/* As a classifier's last layer: a 1x1 convolution of this name. */
+int sg_build_head_conv(sg_builder *b, int src, const char *name);
 
 /* An empty net of this spec (arch not looked up), for a builder; ends with sg_net_finish, which frees it when the
  * builder failed. */
@@ -123,10 +144,10 @@ bool sg_net_finish(sg_net **net, sg_builder *b);
 typedef struct sg_backbone {
     const char *name, *description;
     int64_t channels, height, width; /* usual input; channels 0: 1 or 3 */
+    int64_t resize; /* of a photograph's shorter side before it is cropped to that; 0: none */
     void (*build)(sg_builder *b);
 } sg_backbone;
 
-extern const sg_backbone sg_backbone_lenet, sg_backbone_lenet_cifar, sg_backbone_resnet20;
 const sg_backbone *sg_backbone_find(const char *name, sg_error *err);
 
 static inline size_t sg_shape_size(sg_shape s)

@@ -1,5 +1,6 @@
 #include "onednn_impl.h"
 
+#include <math.h>
 #include <signet/mem.h>
 #include <string.h>
 
@@ -48,12 +49,21 @@ sg_md sg_md_of_view(const sg_view *v, bool padded)
     return md;
 }
 
-static sg_md weights(const sg_node *node, int64_t outputs, int64_t inputs, dnnl_format_tag_t tag)
+bool sg_conv_padded(const sg_node *node)
+{
+    const int64_t groups = node->attr.conv.groups;
+    return groups == 1 || (groups == node->in.c && groups == node->out.c);
+}
+
+/* OIHW, or with groups GOIHW. */
+static sg_md weights(const sg_node *node, int64_t groups, int64_t outputs, int64_t inputs, bool any)
 {
     sg_md md;
-    int64_t k = node->attr.conv.window.kernel, g = node->attr.conv.groups;
-    dnnl_dims_t flat = {outputs, inputs, k, k}, grouped = {g, outputs / g, inputs / g, k, k};
-    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, g > 1 ? 5 : 4, g > 1 ? grouped : flat, dnnl_f32, tag) ==
+    const int64_t k = node->attr.conv.window.kernel;
+    const bool grouped = node->attr.conv.groups > 1;
+    dnnl_dims_t flat = {outputs, inputs, k, k}, blocked = {groups, outputs / groups, inputs / groups, k, k};
+    const dnnl_format_tag_t tag = any ? dnnl_format_tag_any : grouped ? dnnl_abcde : dnnl_abcd;
+    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, grouped ? 5 : 4, grouped ? blocked : flat, dnnl_f32, tag) ==
               dnnl_success);
     return md;
 }
@@ -61,16 +71,17 @@ static sg_md weights(const sg_node *node, int64_t outputs, int64_t inputs, dnnl_
 sg_md sg_md_plain_weights(const sg_step *step)
 {
     const sg_node *node = step->node;
-    return weights(node, node->out.c, node->in.c, node->attr.conv.groups > 1 ? dnnl_abcde : dnnl_abcd);
+    return weights(node, node->attr.conv.groups, node->out.c, node->in.c, false);
 }
 
 sg_md sg_md_any_weights(const sg_step *step)
 {
     const sg_node *node = step->node;
+    const int64_t groups = node->attr.conv.groups;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
-    if (node->attr.conv.groups > 1) return weights(node, node->out.c, node->in.c, dnnl_format_tag_any);
-    return weights(node, (int64_t)(dst->blocks * dst->lanes), (int64_t)(src->blocks * src->lanes),
-                   dnnl_format_tag_any);
+    const int64_t outputs = (int64_t)(dst->blocks * dst->lanes), inputs = (int64_t)(src->blocks * src->lanes);
+    if (!sg_conv_padded(node)) return weights(node, groups, node->out.c, node->in.c, true);
+    return weights(node, groups > 1 ? outputs : 1, outputs, inputs, true);
 }
 
 sg_md sg_md_vector(size_t n)
@@ -88,15 +99,17 @@ sg_md sg_md_trimmed(const sg_md *padded, const sg_md *plain)
     return md;
 }
 
-/* Scratchpads in our arena; other and relu behind the operation. */
-static dnnl_status_t new_attr(dnnl_primitive_attr_t *attr, const sg_md *other, bool relu)
+/* Scratchpads in our arena; other and ReLU behind the operation. */
+static dnnl_status_t new_attr(dnnl_primitive_attr_t *attr, const sg_md *other, float top)
 {
     dnnl_post_ops_t ops = NULL;
     dnnl_status_t status = dnnl_primitive_attr_create(attr);
     if (!status) status = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
-    if (!status && (other || relu)) status = dnnl_post_ops_create(&ops);
+    if (!status && (other || top > 0)) status = dnnl_post_ops_create(&ops);
     if (!status && other) status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, other);
-    if (!status && relu) status = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+    if (!status && top > 0)
+        status = dnnl_post_ops_append_eltwise(ops, 1, isinf(top) ? dnnl_eltwise_relu : dnnl_eltwise_clip, 0,
+                                              isinf(top) ? 0 : top);
     if (!status && ops) status = dnnl_primitive_attr_set_post_ops(*attr, ops);
     dnnl_post_ops_destroy(ops);
     return status;
@@ -126,12 +139,12 @@ static bool finish(sg_prim *prim, sg_error *err)
 }
 
 bool sg_prim_new(sg_prim **out, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
-                 const sg_md *other, bool relu, sg_error *err)
+                 const sg_md *other, float top, sg_error *err)
 {
     sg_prim *prim = *out = new_prim(step, phase);
     if (!prim) return sg_fail_memory(err, "plan");
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t status = new_attr(&attr, other, relu);
+    dnnl_status_t status = new_attr(&attr, other, top);
     if (!status)
         status = dnnl_primitive_desc_create(&prim->desc, op_desc, attr, step->plan->dnnl->engine,
                                             hint ? hint->desc : NULL);
@@ -147,7 +160,7 @@ bool sg_prim_new_reorder(sg_prim **out, sg_step *step, sg_phase phase, const sg_
     if (!prim) return sg_fail_memory(err, "plan");
     dnnl_primitive_attr_t attr = NULL;
     dnnl_engine_t engine = step->plan->dnnl->engine;
-    dnnl_status_t status = new_attr(&attr, NULL, false);
+    dnnl_status_t status = new_attr(&attr, NULL, 0);
     if (!status) status = dnnl_reorder_primitive_desc_create(&prim->desc, from, engine, to, engine, attr);
     dnnl_primitive_attr_destroy(attr);
     if (status) return fail(err, status, step->node->name, "a change of layout");

@@ -29,8 +29,9 @@ struct sg_prim {
 };
 
 /* Memory of a value's view: NCHW with channels in blocks of lanes. Padded channels are named as if they were real
- * (they are zero, and have zero weights): oneDNN's fast kernels refuse some numbers of channels, 6 for one. That cannot
- * be said of groups. */
+ * (they are zero, and have zero weights): oneDNN's fast kernels refuse some numbers of channels, 6 for one. Of
+ * groups that can be said only when each is one channel (a depthwise convolution). */
+bool sg_conv_padded(const sg_node *node);
 sg_md sg_md_of_view(const sg_view *view, bool padded);
 /* Weights of a step: in PyTorch's layout (OIHW; grouped GOIHW), or padded, in whatever layout the primitive likes. */
 sg_md sg_md_plain_weights(const sg_step *step);
@@ -40,10 +41,11 @@ sg_md sg_md_vector(size_t n);
 sg_md sg_md_trimmed(const sg_md *padded, const sg_md *plain);
 
 /* Makes the primitive of an operation descriptor for one phase of a step; hint is the forward primitive of a
- * backward one. relu, and other that is added before it (SG_ARG_OTHER), are fused behind a convolution. */
+ * backward one. other (SG_ARG_OTHER) is added to the result of a convolution, then comes ReLU, cut off at top
+ * (INFINITY: not; 0: no ReLU). */
 #define SG_ARG_OTHER (DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1)
 bool sg_prim_new(sg_prim **prim, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
-                 const sg_md *other, bool relu, sg_error *err);
+                 const sg_md *other, float top, sg_error *err);
 /* Copies from one layout into another. */
 bool sg_prim_new_reorder(sg_prim **prim, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
                          sg_error *err);

@@ -234,7 +234,7 @@ static void normalize(const sg_step *step, size_t first, size_t count)
         for (size_t n = first + count; n-- > first;) {
             const size_t at = (n * v->blocks + b) * plane;
             sg_run_affine(sg_data(step->dst->data) + at, sg_data(step->src[0]->data) + at, mean, scale, shift,
-                          step->other ? sg_data(step->other->data) + at : NULL, step->relu, plane);
+                          step->other ? sg_data(step->other->data) + at : NULL, step->top, plane);
         }
     }
 }

@@ -112,7 +112,7 @@ void sg_conv_ref_backward(const sg_ref *ref)
 bool sg_conv_absorb(sg_step *step, const sg_node *next)
 {
     if (next->op != &sg_op_batchnorm) return sg_step_absorb(step, next);
-    if (step->train || step->batchnorm || step->other || step->relu) return false;
+    if (step->train || step->batchnorm || step->other || step->top > 0) return false;
     step->batchnorm = next;
     return true;
 }
@@ -127,7 +127,7 @@ static conv_dims dims_of(const sg_step *step)
 {
     const sg_conv_attr *a = &step->node->attr.conv;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
-    const bool padded = a->groups == 1;
+    const bool padded = sg_conv_padded(step->node);
     return (conv_dims){.src = sg_md_of_view(src, padded),
                        .weights = sg_md_any_weights(step),
                        .bias = sg_md_vector(padded ? dst->blocks * dst->lanes : dst->channels),
@@ -181,8 +181,7 @@ bool sg_conv_prepare(sg_step *step, sg_error *err)
                                                  &d.src, &d.weights, has_bias(step) ? &d.bias : NULL, &d.dst,
                                                  d.strides, d.pad, d.pad) == dnnl_success);
     if (!new_buffers(step, err)) return false;
-    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, step->other ? &d.dst : NULL, step->relu,
-                     err))
+    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, step->other ? &d.dst : NULL, step->top, err))
         return false;
     sg_prim_bind(s->forward, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->forward, DNNL_ARG_DST, step->dst->data);
@@ -198,7 +197,7 @@ static bool prepare_backward_data(sg_step *step, sg_error *err)
     const conv_dims d = dims_of(step);
     SG_ASSERT(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &d.src, &d.weights,
                                                        &d.dst, d.strides, d.pad, d.pad) == dnnl_success);
-    if (!sg_prim_new(&s->backward_data, step, SG_BACKWARD, &desc, s->forward, NULL, false, err)) return false;
+    if (!sg_prim_new(&s->backward_data, step, SG_BACKWARD, &desc, s->forward, NULL, 0, err)) return false;
     if (!sg_value_part(&s->diff_src, step->src[0], step, err)) return false;
     sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_DST, step->gradient);
     sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_SRC, s->diff_src);
@@ -231,8 +230,7 @@ static bool prepare_backward_weights(sg_step *step, sg_error *err)
     SG_ASSERT(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &d.src, &d.weights,
                                                           has_bias(step) ? &d.bias : NULL, &d.dst, d.strides,
                                                           d.pad, d.pad) == dnnl_success);
-    if (!sg_prim_new(&s->backward_weights, step, SG_BACKWARD, &desc, s->forward, NULL, false, err))
-        return false;
+    if (!sg_prim_new(&s->backward_weights, step, SG_BACKWARD, &desc, s->forward, NULL, 0, err)) return false;
     sg_prim_bind(s->backward_weights, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_DST, step->gradient);
     if (has_bias(step)) {

@@ -53,7 +53,7 @@ static void affine(const sg_step *step, const sg_view *v, float *to, const float
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < v->n * v->blocks; p++)
         sg_run_affine(to + p * plane, from + p * plane, mean[p % v->blocks], scale[p % v->blocks], zero, NULL,
-                      false, plane);
+                      0, plane);
 }
 
 static void forward(sg_step *step)

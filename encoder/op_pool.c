@@ -6,20 +6,29 @@
 
 static sg_window window_of(const sg_node *node, bool vertical)
 {
-    if (node->op == &sg_op_maxpool) return node->attr.pool;
+    if (node->op == &sg_op_maxpool) return node->attr.pool.window;
     return (sg_window){vertical ? node->in.h : node->in.w, 1, 0};
+}
+
+/* Windows along a side; one that would start behind the image and its padding is left out (PyTorch). */
+static int64_t count(const sg_window *w, int64_t size, bool ceil)
+{
+    const int64_t room = size + 2 * w->pad - w->kernel, whole = (room + w->stride) / w->stride;
+    if (!ceil) return room < 0 ? 0 : whole;
+    const int64_t n = (room + w->stride - 1 + w->stride) / w->stride;
+    return n > 0 && (n - 1) * w->stride >= size + w->pad ? n - 1 : n;
 }
 
 static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
 {
     (void)src;
     sg_window y = window_of(node, true), x = window_of(node, false);
-    if (node->in.h + 2 * y.pad < y.kernel || node->in.w + 2 * x.pad < x.kernel)
+    bool ceil = node->op == &sg_op_maxpool && node->attr.pool.ceil;
+    node->out = (sg_shape){node->in.c, count(&y, node->in.h, ceil), count(&x, node->in.w, ceil)};
+    if (node->out.h < 1 || node->out.w < 1)
         return sg_fail(err, SG_ERR_USAGE, "%lldx%lld pixels are too few for a window of %lldx%lld",
                        (long long)node->in.w, (long long)node->in.h, (long long)x.kernel,
                        (long long)y.kernel);
-    node->out = (sg_shape){node->in.c, (node->in.h + 2 * y.pad - y.kernel) / y.stride + 1,
-                           (node->in.w + 2 * x.pad - x.kernel) / x.stride + 1};
     return true;
 }
 
@@ -27,7 +36,7 @@ static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
 static size_t argmax(const sg_ref *ref, size_t d)
 {
     const sg_shape in = ref->node->in, out = ref->node->out;
-    const sg_window w = ref->node->attr.pool;
+    const sg_window w = ref->node->attr.pool.window;
     const int64_t plane = (int64_t)d / (out.h * out.w), y = (int64_t)d / out.w % out.h,
                   x = (int64_t)d % out.w;
     double best = -INFINITY;
@@ -80,8 +89,15 @@ typedef struct pool_state {
 
 typedef struct pool_dims {
     dnnl_alg_kind_t kind;
-    dnnl_dims_t strides, kernel, pad;
+    dnnl_dims_t strides, kernel, pad, pad_end;
 } pool_dims;
+
+/* Padding behind the image: more than before it where the last window stands over the edge. */
+static int64_t pad_end(const sg_window *w, int64_t size, int64_t out)
+{
+    const int64_t need = (out - 1) * w->stride + w->kernel - size - w->pad;
+    return need > w->pad ? need : w->pad;
+}
 
 static pool_dims dims_of(const sg_node *node)
 {
@@ -89,7 +105,8 @@ static pool_dims dims_of(const sg_node *node)
     return (pool_dims){node->op == &sg_op_maxpool ? dnnl_pooling_max : dnnl_pooling_avg_include_padding,
                        {y.stride, x.stride},
                        {y.kernel, x.kernel},
-                       {y.pad, x.pad}};
+                       {y.pad, x.pad},
+                       {pad_end(&y, node->in.h, node->out.h), pad_end(&x, node->in.w, node->out.w)}};
 }
 
 static bool prepare(sg_step *step, sg_error *err)
@@ -100,8 +117,8 @@ static bool prepare(sg_step *step, sg_error *err)
     sg_md src = sg_md_of_view(&step->src[0]->view, true), dst = sg_md_of_view(&step->dst->view, true);
     dnnl_prop_kind_t kind = step->dst->wants_grad ? dnnl_forward_training : dnnl_forward_inference;
     SG_ASSERT(dnnl_pooling_forward_desc_init(&desc, kind, p.kind, &src, &dst, p.strides, p.kernel, p.pad,
-                                             p.pad) == dnnl_success);
-    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, NULL, false, err)) return false;
+                                             p.pad_end) == dnnl_success);
+    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, NULL, 0, err)) return false;
     sg_prim_bind(s->forward, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->forward, DNNL_ARG_DST, step->dst->data);
     size_t workspace = sg_prim_nbytes(s->forward, DNNL_ARG_WORKSPACE);
@@ -118,9 +135,9 @@ static bool prepare_backward(sg_step *step, sg_error *err)
     pool_dims p = dims_of(step->node);
     sg_md src = sg_md_of_view(&step->src[0]->view, true), dst = sg_md_of_view(&step->dst->view, true);
     sg_buffer *diff_src;
-    SG_ASSERT(dnnl_pooling_backward_desc_init(&desc, p.kind, &src, &dst, p.strides, p.kernel, p.pad, p.pad) ==
-              dnnl_success);
-    if (!sg_prim_new(&s->backward, step, SG_BACKWARD, &desc, s->forward, NULL, false, err)) return false;
+    SG_ASSERT(dnnl_pooling_backward_desc_init(&desc, p.kind, &src, &dst, p.strides, p.kernel, p.pad,
+                                              p.pad_end) == dnnl_success);
+    if (!sg_prim_new(&s->backward, step, SG_BACKWARD, &desc, s->forward, NULL, 0, err)) return false;
     if (!sg_value_part(&diff_src, step->src[0], step, err)) return false;
     sg_prim_bind(s->backward, DNNL_ARG_DIFF_DST, step->gradient);
     sg_prim_bind(s->backward, DNNL_ARG_DIFF_SRC, diff_src);

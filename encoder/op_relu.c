@@ -1,7 +1,9 @@
-/* max(x, 0), where no convolution or batch-norm before it takes it in. */
+/* max(x, 0), or min(max(x, 0), 6), where no convolution or batch-norm before it takes it in. */
 #include "kernels_impl.h"
 #include "plan_impl.h"
 #include "reference_impl.h"
+
+#include <math.h>
 
 static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
 {
@@ -13,19 +15,20 @@ static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
 static void ref_forward(const sg_ref *ref)
 {
     for (size_t i = 0; i < ref->batch * sg_shape_size(ref->node->in); i++)
-        ref->dst[i] = ref->src[0][i] > 0 ? ref->src[0][i] : 0;
+        ref->dst[i] = fmin(fmax(ref->src[0][i], 0), (double)ref->node->attr.top);
 }
 
 static void ref_backward(const sg_ref *ref)
 {
     for (size_t i = 0; i < ref->batch * sg_shape_size(ref->node->in); i++)
-        if (ref->src[0][i] > 0) ref->dsrc[0][i] += ref->ddst[i];
+        if (ref->src[0][i] > 0 && ref->src[0][i] < (double)ref->node->attr.top)
+            ref->dsrc[0][i] += ref->ddst[i];
 }
 
 static bool prepare(sg_step *step, sg_error *err)
 {
     (void)err;
-    step->relu = true; /* masks the gradient of dst, which then is src's */
+    step->top = step->node->attr.top; /* masks the gradient of dst, which then is src's */
     return true;
 }
 
@@ -42,8 +45,7 @@ static void forward(sg_step *step)
     {
         size_t first, n;
         sg_share(&first, &n, sg_view_size(&step->dst->view), SG_RUN);
-        const float *src = sg_data(step->src[0]->data) + first;
-        sg_run_gather(sg_data(step->dst->data) + first, src, NULL, src, n);
+        sg_run_relu(sg_data(step->dst->data) + first, sg_data(step->src[0]->data) + first, step->top, n);
     }
 }
 

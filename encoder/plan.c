@@ -11,8 +11,11 @@ const sg_tensor *sg_step_tensor(const sg_step *step, const sg_node *node, size_t
 
 bool sg_step_absorb(sg_step *step, const sg_node *next)
 {
-    if (step->relu) return false;
-    if (next->op == &sg_op_relu) return step->relu = true;
+    if (step->top > 0) return false;
+    if (next->op == &sg_op_relu) {
+        step->top = next->attr.top;
+        return true;
+    }
     if (next->op != &sg_op_add || step->other) return false;
     for (int i = 0; i < 2; i++) { /* the operand that is not ours must stand already */
         sg_value *value = &step->plan->values[next->src[i]];
@@ -21,12 +24,17 @@ bool sg_step_absorb(sg_step *step, const sg_node *next)
     return step->other != NULL;
 }
 
+static bool takes(sg_step *step, const sg_node *next)
+{
+    return (next->op->idle && next->op->idle(step->plan)) ||
+           (step->node->op->absorb && step->node->op->absorb(step, next));
+}
+
 /* Follows the chain of single readers as far as the step takes them in. The last node taken. */
 static const sg_node *absorb(sg_step *step)
 {
     const sg_node *tail = step->node, *nodes = step->plan->net->nodes;
-    while (step->node->op->absorb && tail->nconsumers == 1 &&
-           step->node->op->absorb(step, &nodes[tail->consumer])) {
+    while (tail->nconsumers == 1 && takes(step, &nodes[tail->consumer])) {
         step->plan->values[tail->consumer].taken = true;
         tail = &nodes[tail->consumer];
     }
@@ -42,10 +50,22 @@ static void want_gradient(sg_step *step)
     if (step->other) dst->wants_grad |= step->other->wants_grad;
 }
 
-/* The normalised x of a first convolution keeps its plain layout, which that layer's kernels like best. */
+static const sg_node *only_reader(const sg_plan *plan, const sg_node *node)
+{
+    return node->nconsumers == 1 ? &plan->net->nodes[node->consumer] : NULL;
+}
+
+/* The normalised x of a first convolution, and its padded copy, keep their plain layout, which that layer's kernels
+ * like best. */
 static bool is_first_source(const sg_plan *plan, const sg_node *node)
 {
-    return node->nsrcs == 0 && node->nconsumers == 1 && plan->net->nodes[node->consumer].op == &sg_op_conv;
+    const sg_node *reader = only_reader(plan, node);
+    const bool copy = node->op == &sg_op_pad;
+    if (copy)
+        node = &plan->net->nodes[node->src[0]];
+    else if (reader && reader->op == &sg_op_pad)
+        reader = only_reader(plan, reader);
+    return node->nsrcs == 0 && node->nconsumers == 1 && reader && reader->op == &sg_op_conv;
 }
 
 static bool new_step(sg_plan *plan, const sg_node *node, sg_error *err)
@@ -79,12 +99,12 @@ static bool prepare_gradient(sg_step *step, sg_error *err)
             dst->grads[i] = swap;
         }
     step->gradient = dst->grads[0];
-    if ((dst->ngrads > 1 || step->relu) && step->gradient->owners > 1 &&
+    if ((dst->ngrads > 1 || step->top > 0) && step->gradient->owners > 1 &&
         !sg_buffer_new(&step->gradient, step->plan, step->gradient->nbytes, err))
         return false;
     for (int i = 0; i < dst->ngrads; i++) sg_use(dst->grads[i], step, SG_BACKWARD);
     sg_use(step->gradient, step, SG_BACKWARD);
-    if (step->relu) sg_use(dst->data, step, SG_BACKWARD);
+    if (step->top > 0) sg_use(dst->data, step, SG_BACKWARD);
     if (step->other && step->other->wants_grad) sg_value_share(step->other, step);
     return true;
 }

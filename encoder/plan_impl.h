@@ -43,9 +43,9 @@ struct sg_step {
     /* absorbed, in this order */
     const sg_node *batchnorm;
     sg_value *other; /* added to the result */
-    bool relu;
+    float top;       /* ReLU of all that, cut off at this (INFINITY: not); 0: none */
     sg_value *src[SG_NODE_SRCS], *dst;
-    /* of dst: its parts added up and masked by relu, before op->backward runs or (op->gathers) by it */
+    /* of dst: its parts added up and masked by ReLU, before op->backward runs or (op->gathers) by it */
     sg_buffer *gradient;
     void *state; /* the op's own, state_size bytes, zero at first */
 };

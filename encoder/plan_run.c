@@ -56,15 +56,16 @@ void sg_step_gather(const sg_step *step, size_t first, size_t n)
     const sg_value *dst = step->dst;
     float *d = sg_data(step->gradient) + first;
     const float *sum = sg_data(dst->grads[0]) + first;
-    const float *mask = step->relu ? sg_data(dst->data) + first : NULL;
+    const float *mask = step->top > 0 ? sg_data(dst->data) + first : NULL;
     for (int i = 1; i < dst->ngrads; i++, sum = d)
-        sg_run_gather(d, sum, sg_data(dst->grads[i]) + first, i + 1 == dst->ngrads ? mask : NULL, n);
-    if (dst->ngrads == 1 && mask) sg_run_gather(d, sum, NULL, mask, n);
+        sg_run_gather(d, sum, sg_data(dst->grads[i]) + first, i + 1 == dst->ngrads ? mask : NULL, step->top,
+                      n);
+    if (dst->ngrads == 1 && mask) sg_run_gather(d, sum, NULL, mask, step->top, n);
 }
 
 static void gather(const sg_step *step)
 {
-    if (step->dst->ngrads == 1 && !step->relu) return;
+    if (step->dst->ngrads == 1 && !(step->top > 0)) return;
 #pragma omp parallel
     {
         size_t first, n;

@@ -64,7 +64,12 @@ void sg_reference_free(sg_reference *ref)
 static sg_ref node_ref(sg_reference *ref, size_t i)
 {
     const sg_node *node = &ref->net->nodes[i];
-    sg_ref r = {.node = node, .batch = ref->batch, .batch_stats = ref->batch_stats};
+    sg_ref r = {.node = node,
+                .batch = ref->batch,
+                .batch_stats = ref->batch_stats,
+                .dropout = ref->dropout,
+                .seed = ref->seed,
+                .step = ref->step};
     r.src[0] = ref->x;
     r.dsrc[0] = ref->dx;
     for (int s = 0; s < node->nsrcs; s++) {

@@ -9,6 +9,8 @@ struct sg_ref {
     const sg_node *node;
     size_t batch;
     bool batch_stats; /* batch-norm by the batch's statistics */
+    bool dropout;     /* by the masks of this seed and step; else none */
+    uint64_t seed, step;
     const double *src[SG_NODE_SRCS];
     double *dst;
     const double *tensors[SG_NODE_TENSORS]; /* in the order of op->tensors */
@@ -23,6 +25,8 @@ typedef struct sg_reference {
     const sg_net *net;
     size_t batch;
     bool batch_stats;
+    bool dropout; /* off; the caller may set it, seed and step */
+    uint64_t seed, step;
     double *params;   /* (block) the caller fills it in */
     double *feedback; /* (block) B in the places of the weights; the caller fills it in */
     double *grads;    /* (block) after backward */

@@ -80,7 +80,8 @@ bool sg_trainer_init(sg_trainer *t, sg_model *model, const sg_dataset *ds, const
                                   .batch = options->batch,
                                   .precision = SG_F32,
                                   .frozen_bn = t->options.frozen_bn,
-                                  .head_only = options->head_only};
+                                  .head_only = options->head_only,
+                                  .seed = options->seed};
     bool ok = loss_make(t, err) && labels_check(ds, split, err) && loader_make(t, ds, split, err) &&
               sg_optim_new(&t->optim, &t->options.optim, model->params, err) && memory_make(t, err) &&
               sg_plan_new(&t->plan, model->net, &plan, err);

@@ -18,4 +18,9 @@ size_t sg_view_size(const sg_view *view); /* floats, padding too */
 void sg_view_pack(float *plain, size_t stride, const sg_view *view, const float *data);
 void sg_view_unpack(float *data, const sg_view *view, const float *plain, size_t stride);
 
+/* Copies n channels from number `from_first` on to `to_first` on; same batch, size and lanes. When the last channel of
+ * `to` is among them, its padding becomes zero. Threaded. */
+void sg_view_copy(float *to, const sg_view *to_view, size_t to_first, const float *from,
+                  const sg_view *from_view, size_t from_first, size_t n);
+
 #endif

@@ -8,6 +8,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <signet/cpu.h>
 #include <signet/mem.h>
 #include <signet/random.h>
 
@@ -123,6 +124,9 @@ void test_against_reference(const test_net *t, sg_plan_options options, const sg
     sg_error err = {0};
     if (!sg_plan_new(&plan, t->net, &options, &err)) fail_msg("%s", err.message);
     assert_true(sg_reference_new(&ref, t->net, t->params, options.batch, batch_stats, NULL));
+    ref->dropout = options.purpose == SG_TRAIN && !options.head_only && !options.no_dropout;
+    ref->seed = options.seed;
+    ref->step = step;
     if (feedback) fill_feedback(ref, t->params, feedback, step);
     for (size_t i = 0; i < in; i++) ref->x[i] = (double)x[i];
     sg_plan_load(plan, t->params, feedback, step);
@@ -152,4 +156,52 @@ void test_against_reference(const test_net *t, sg_plan_options options, const sg
     sg_free(z);
     sg_free(dx);
     sg_free(grads);
+}
+
+/* z (and dx, of dz) of the first `n` images, `batch` at a time. */
+static void run_bits(const test_net *t, const sg_feedback *feedback, sg_purpose purpose, size_t batch,
+                     size_t n, const float *x, const float *dz, float *z, float *dx)
+{
+    const size_t in = sg_net_input_size(t->net), out = sg_net_output_size(t->net);
+    sg_plan *plan;
+    assert_true(sg_plan_new(&plan, t->net, &(sg_plan_options){.purpose = purpose, .batch = batch}, NULL));
+    sg_plan_load(plan, t->params, feedback, 0);
+    for (size_t i = 0; i + batch <= n; i += batch) {
+        sg_plan_forward(plan, x + i * in, z + i * out);
+        if (purpose == SG_ATTACK) sg_plan_backward(plan, dz + i * out, NULL, dx + i * in);
+    }
+    sg_plan_free(plan);
+}
+
+void test_bits(const char *arch, int64_t channels, int64_t side, int64_t outputs, const char *rule,
+               size_t images)
+{
+    const size_t batches[] = {1, 3, images};
+    test_net t = test_net_of(arch, channels, side, outputs);
+    const size_t in = sg_net_input_size(t.net), out = sg_net_output_size(t.net);
+    float *x = test_random(images * in, 0, 1, 2), *dz = test_random(images * out, -1, 1, 3);
+    float *z = sg_alloc(2 * images * out, sizeof *z), *dx = sg_alloc(2 * images * in, sizeof *dx);
+    float *z0 = z + images * out, *dx0 = dx + images * in;
+    const int threads = sg_threads();
+    sg_feedback fb;
+    assert_true(sg_feedback_init(&fb, rule, NULL, 5, t.params, NULL));
+    sg_threads_set(2);
+    run_bits(&t, &fb, SG_ATTACK, images, images, x, dz, z0, dx0);
+    for (size_t b = 0; b < 3; b++)
+        for (int n = 1; n <= 2; n++) {
+            const size_t some = b == 2 ? images : 6;
+            sg_threads_set(n);
+            run_bits(&t, &fb, SG_ATTACK, batches[b], some, x, dz, z, dx);
+            assert_memory_equal(z, z0, some * out * sizeof *z);
+            assert_memory_equal(dx, dx0, some * in * sizeof *dx);
+            run_bits(&t, &fb, SG_ENCODE, batches[b], some, x, dz, z, dx);
+            assert_memory_equal(z, z0, some * out * sizeof *z);
+        }
+    sg_threads_set(threads);
+    sg_feedback_clear(&fb);
+    sg_free(x);
+    sg_free(dz);
+    sg_free(z);
+    sg_free(dx);
+    test_net_free(&t);
 }

@@ -28,4 +28,9 @@ double test_error(const float *a, const double *b, size_t n);
 void test_against_reference(const test_net *t, sg_plan_options options, const sg_feedback *feedback,
                             uint64_t step, double bound);
 
+/* Fails unless outputs and input gradients of `images` images are the same bits in batches of 1, 3 and all of them, at
+ * one and two threads, and in encode and attack plans. */
+void test_bits(const char *arch, int64_t channels, int64_t side, int64_t outputs, const char *rule,
+               size_t images);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "support.h"
 
+#include <math.h>
 #include <string.h>
 
 static sg_net_spec spec_of(const char *arch, int64_t channels, int64_t side, sg_head head, int64_t outputs)
@@ -53,6 +54,70 @@ static void published_sizes(void **state)
         assert_int_equal(sg_net_input_size(net), cases[i].channels * 1024);
         assert_int_equal(sg_net_output_size(net), 10);
         assert_string_equal(sg_net_spec_of(net)->arch, cases[i].arch);
+        sg_net_free(net);
+    }
+}
+
+/* torchvision's counts (its models' meta: num_params, and billions of multiply-adds at 224 x 224 to three digits). */
+static void torchvisions_sizes(void **state)
+{
+    (void)state;
+    const struct {
+        const char *arch;
+        size_t parameters;
+        double macs;
+    } cases[] = {
+        {"alexnet", 61100840, 0.714},     {"vgg11", 132863336, 7.609},     {"vgg11_bn", 132868840, 7.609},
+        {"vgg16", 138357544, 15.470},     {"vgg16_bn", 138365992, 15.470}, {"resnet18", 11689512, 1.814},
+        {"resnet34", 21797672, 3.664},    {"resnet50", 25557032, 4.089},   {"squeezenet1_0", 1248424, 0.819},
+        {"mobilenet_v2", 3504872, 0.301},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const sg_net_spec spec = spec_of(cases[i].arch, 3, 224, SG_HEAD_CLASSIFIER, 1000);
+        sg_net *net;
+        assert_true(sg_net_new(&net, &spec, NULL));
+        assert_int_equal(learned(net), cases[i].parameters);
+        if (!(fabs((double)sg_net_macs(net) / 1e9 - cases[i].macs) < 0.001))
+            fail_msg("%s: %g multiply-adds", cases[i].arch, (double)sg_net_macs(net));
+        assert_int_equal(sg_net_output_size(net), 1000);
+        sg_net_free(net);
+    }
+}
+
+/* What a hash head reads, what keeps its place before it, and what a classifier's last layer is called. */
+static void heads(void **state)
+{
+    (void)state;
+    const struct {
+        const char *arch, *kept, *last;
+        int64_t features;
+    } cases[] = {
+        {"alexnet", "classifier.4.weight", "classifier.6.weight", 4096},
+        {"vgg11", "classifier.3.weight", "classifier.6.weight", 4096},
+        {"vgg16_bn", "classifier.3.weight", "classifier.6.weight", 4096},
+        {"resnet18", "layer4.1.bn2.weight", "fc.weight", 512},
+        {"resnet50", "layer4.2.conv3.weight", "fc.weight", 2048},
+        {"squeezenet1_0", "features.12.expand3x3.weight", "classifier.1.weight", 512},
+        {"mobilenet_v2", "features.18.1.weight", "classifier.1.weight", 1280},
+    };
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof *cases; i++) {
+        const sg_head head = (sg_head)(i % 3);
+        const sg_net_spec spec = spec_of(cases[i / 3].arch, 3, 64, head, 48);
+        const char *last = cases[i / 3].last;
+        sg_net *net;
+        assert_true(sg_net_new(&net, &spec, NULL));
+        bool kept = false, own = false, hash = false;
+        for (size_t k = 0; k < net->ntensors; k++) {
+            const sg_tensor *t = &net->tensors[k];
+            const bool is_own = strcmp(t->name, last) == 0, is_hash = strcmp(t->name, "head.weight") == 0;
+            kept |= strcmp(t->name, cases[i / 3].kept) == 0 && !t->head;
+            own |= is_own;
+            hash |= is_hash;
+            if (!is_own && !is_hash) continue;
+            assert_true(t->head && t->dims[0] == 48 && t->dims[1] == cases[i / 3].features);
+        }
+        assert_true(kept && own == (head == SG_HEAD_CLASSIFIER) && hash == (head == SG_HEAD_HASH));
+        assert_int_equal(sg_net_output_size(net), head == SG_HEAD_FEATURES ? cases[i / 3].features : 48);
         sg_net_free(net);
     }
 }
@@ -111,19 +176,23 @@ static void a_hash_has_a_head(void **state)
 static void registry(void **state)
 {
     (void)state;
-    size_t n;
-    const char *const *names = sg_backbone_names(&n);
+    const char *name;
     int64_t channels, height, width;
-    for (size_t i = 0; i < n; i++) {
-        assert_string_equal(sg_backbone_find(names[i], NULL)->name, names[i]);
-        assert_non_null(sg_backbone_description(names[i]));
-        assert_true(sg_backbone_input(names[i], &channels, &height, &width, NULL));
-        assert_true((channels == 0 || channels == 1 || channels == 3) && height == 32 && width == 32);
+    for (size_t i = 0; (name = sg_backbone_name(i)); i++) {
+        assert_string_equal(sg_backbone_find(name, NULL)->name, name);
+        assert_non_null(sg_backbone_description(name));
+        assert_true(sg_backbone_input(name, &channels, &height, &width, NULL));
+        assert_true((channels == 0 || channels == 1 || channels == 3) && height == width);
+        assert_int_equal(sg_backbone_resize(name), height == 224 ? 256 : 0);
     }
     assert_null(sg_backbone_description("vgg99"));
+    assert_int_equal(sg_backbone_resize("vgg99"), 0);
     sg_error err;
     assert_false(sg_backbone_input("vgg99", &channels, &height, &width, &err));
-    assert_string_equal(err.message, "unknown architecture 'vgg99' (there are lenet, lenet-cifar, resnet20)");
+    assert_string_equal(err.message,
+                        "unknown architecture 'vgg99' (there are lenet, lenet-cifar, resnet20, alexnet, "
+                        "vgg11, vgg11_bn, vgg16, vgg16_bn, resnet18, resnet34, resnet50, "
+                        "squeezenet1_0, mobilenet_v2)");
 }
 
 static void errors(void **state)
@@ -144,6 +213,10 @@ static void errors(void **state)
         {spec_of("resnet20", 1, 0, SG_HEAD_HASH, 32), "input of 0x0 pixels"},
         {spec_of("resnet20", 1, 100000, SG_HEAD_HASH, 32), "input of 100000x100000 pixels"},
         {spec_of("resnet20", 1, 32, SG_HEAD_HASH, 12), "12"},
+        {spec_of("resnet18", 1, 224, SG_HEAD_HASH, 32), "takes colour images (3 channels), not 1"},
+        {spec_of("vgg11", 3, 31, SG_HEAD_HASH, 32), "vgg11 at maxpool"},
+        {spec_of("alexnet", 3, 62, SG_HEAD_HASH, 32), "2x2 pixels are too few for a window of 3x3"},
+        {spec_of("squeezenet1_0", 3, 16, SG_HEAD_HASH, 32), "squeezenet1_0 at maxpool"},
         {spec_of("resnet20", 1, 32, SG_HEAD_CLASSIFIER, 1), "1 classes"},
         {spec_of("resnet20", 1, 32, SG_HEAD_CLASSIFIER, 1000000), "1000000 classes"},
     };
@@ -165,15 +238,16 @@ static void errors(void **state)
 }
 
 /* Any size, square or not, down to one pixel. */
-static void resnet20_takes_any_size(void **state)
+static void some_take_any_size(void **state)
 {
     (void)state;
     static const int64_t sizes[][2] = {{1, 1}, {5, 64}, {33, 7}, {224, 224}};
-    for (size_t i = 0; i < 4; i++) {
-        sg_net_spec spec = spec_of("resnet20", 3, 0, SG_HEAD_HASH, 64);
+    static const char *const archs[] = {"resnet20", "resnet18", "resnet50", "mobilenet_v2"};
+    for (size_t i = 0; i < 16; i++) {
+        sg_net_spec spec = spec_of(archs[i / 4], 3, 0, SG_HEAD_HASH, 64);
         sg_net *net;
-        spec.height = sizes[i][0];
-        spec.width = sizes[i][1];
+        spec.height = sizes[i % 4][0];
+        spec.width = sizes[i % 4][1];
         assert_true(sg_net_new(&net, &spec, NULL));
         assert_int_equal(sg_net_output_size(net), 64);
         sg_net_free(net);
@@ -184,11 +258,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_sizes),
+        cmocka_unit_test(torchvisions_sizes),
+        cmocka_unit_test(heads),
         cmocka_unit_test(names_are_torchvisions),
         cmocka_unit_test(a_hash_has_a_head),
         cmocka_unit_test(registry),
         cmocka_unit_test(errors),
-        cmocka_unit_test(resnet20_takes_any_size),
+        cmocka_unit_test(some_take_any_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

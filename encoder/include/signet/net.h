@@ -32,10 +32,13 @@ size_t sg_net_input_size(const sg_net *net);  /* C * H * W */
 size_t sg_net_output_size(const sg_net *net); /* K, classes or features */
 uint64_t sg_net_macs(const sg_net *net);      /* multiply-adds of one image */
 
-/* Backbone names and their one-line descriptions (NULL when unknown), for help. */
-const char *const *sg_backbone_names(size_t *n);
+/* The i-th backbone's name, NULL past the last; its one-line description (NULL when unknown). */
+const char *sg_backbone_name(size_t i);
 const char *sg_backbone_description(const char *arch);
 /* Its usual input (for defaults of `train`): channels 0 means 1 or 3. */
 bool sg_backbone_input(const char *arch, int64_t *channels, int64_t *height, int64_t *width, sg_error *err);
+/* To how many pixels a photograph's shorter side is usually brought before the usual input is cropped from it; 0: the
+ * picture is brought to the input's size itself. */
+int64_t sg_backbone_resize(const char *arch);
 
 #endif

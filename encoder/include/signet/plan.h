@@ -3,7 +3,7 @@
  *
  *   encode   batch-norm folded, ReLU and residual add fused, buffers reused; no backward
  *   attack   batch-norm in evaluation mode; backward gives the input's gradient only
- *   train    batch-norm on batch statistics (or frozen); backward gives every parameter's gradient
+ *   train    batch-norm on batch statistics (or frozen), dropout; backward gives every parameter's gradient
  *
  * Encode and attack plans give an image the same bits whatever the batch it stands in and the number of threads. */
 #ifndef SIGNET_PLAN_H
@@ -25,6 +25,8 @@ typedef struct sg_plan_options {
     bool frozen_bn;      /* train: batch-norm in evaluation mode, its statistics untouched */
     bool head_only;      /* train: the body is a constant; only the head gets gradients */
     bool input_gradient; /* train: backward fills dx too (attack always does) */
+    bool no_dropout;     /* train: dropout is the identity (as always in encode, attack and with head_only) */
+    uint64_t seed;       /* of dropout's masks, drawn anew for each step that is loaded */
 } sg_plan_options;
 
 /* The threads are those of sg_threads() now, whenever it runs. Borrows net until free. Running it leaves denormals
