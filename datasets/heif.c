@@ -1,5 +1,5 @@
 /* The door to libheif, which may be absent: HEIC and AVIF, what phones write. */
-#include "codec_impl.h"
+#include "heif_impl.h"
 
 #include <string.h>
 
@@ -114,6 +114,7 @@ static bool decode(sg_image *image, const void *bytes, size_t nbytes, const sg_d
 {
     size_t whole = whole_nbytes(bytes, nbytes);
     if (whole == 0) return sg_fail(err, SG_ERR_FORMAT, "HEIF ends early");
+    if (!sg_heif_check(bytes, whole, options->max_pixels, err)) return false;
     struct heif_context *context = heif_context_alloc();
     if (!context) return sg_fail_memory(err, "HEIF");
     heif_context_set_max_decoding_threads(context, 0); /* signet decodes many pictures at once */

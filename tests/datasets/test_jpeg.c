@@ -1,5 +1,6 @@
-/* JPEG decoded at a fraction of its size; the pixels at full size are checked with all formats in test_image. */
-#include "datasets/pictures.h"
+/* JPEG decoded at a fraction of its size, and coded in other ways than PIL writes; the pixels at full size are checked
+ * with all formats in test_image. */
+#include "datasets/transcode.h"
 
 static const char *const names[] = {"ycc420", "ycc422", "progressive", "grey", "cmyk"}; /* 70 x 45 each */
 #define NNAMES (sizeof names / sizeof *names)
@@ -79,6 +80,34 @@ static void test_truncation(void **state)
     }
 }
 
+static void test_arithmetic_and_restarts(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < NNAMES; n++)
+        for (int i = 0; i < 8; i++) {
+            char path[64];
+            snprintf(path, sizeof path, "reduced/%s.jpg", names[n]);
+            size_t nbytes;
+            char *bytes = get_file(fixture(path), &nbytes);
+            unsigned long other_nbytes;
+            unsigned char *other = transcode(&other_nbytes, bytes, nbytes, i & 1, i & 2, i & 4 ? 3 : 0);
+            assert_true((i & 1) == 0 || memmem(other, other_nbytes, i & 2 ? "\xff\xca" : "\xff\xc9", 2));
+            for (int shorter_min = 0; shorter_min <= 12; shorter_min += 12) {
+                sg_image image, expected;
+                sg_error err = {0};
+                const sg_decode_options options = {.shorter_min = shorter_min};
+                assert_true(sg_image_decode(&expected, bytes, nbytes, &options, NULL));
+                if (!sg_image_decode(&image, other, other_nbytes, &options, &err))
+                    fail_msg("%s (%d): %s", path, i, err.message);
+                assert_same_image(&image, &expected, path);
+                sg_image_clear(&image);
+                sg_image_clear(&expected);
+            }
+            free(other);
+            sg_free(bytes);
+        }
+}
+
 static void test_what_is_not_read(void **state)
 {
     (void)state;
@@ -108,8 +137,11 @@ int main(void)
 {
     fixture("");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reduction),        cmocka_unit_test(test_limit_holds_for_the_declared_size),
-        cmocka_unit_test(test_png_stays),        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_reduction),
+        cmocka_unit_test(test_limit_holds_for_the_declared_size),
+        cmocka_unit_test(test_png_stays),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_arithmetic_and_restarts),
         cmocka_unit_test(test_what_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
