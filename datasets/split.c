@@ -150,8 +150,10 @@ static bool fail_few(const drawer *d, size_t cls, const char *part, size_t has, 
                    has, part, (long long)asked);
 }
 
-static size_t tenth(size_t n)
+/* What is kept for measuring, where the data do not say. Without labels there is nothing to measure by. */
+static size_t tenth(const drawer *d, size_t n)
 {
+    if (d->ds->labels.classes == 0) return 0;
     return n < 2 ? 0 : n < 15 ? 1 : (n + 5) / 10;
 }
 
@@ -163,7 +165,7 @@ static bool resolve(size_t *n, const drawer *d, size_t cls, const char *part, in
         *n = (size_t)size;
         return (uint64_t)size <= has ? true : fail_few(d, cls, part, has, size, err);
     }
-    *n = size == OWN && !own ? tenth(has) : has;
+    *n = size == OWN && !own ? tenth(d, has) : has;
     return true;
 }
 
@@ -182,7 +184,7 @@ static bool resolve_train_val(size_t *ntrain, size_t *nval, const drawer *d, siz
         if (!(p->flags & WITHIN)) {
             has -= *ntrain;
             if (p->val != OWN) return resolve(nval, d, cls, "val", p->val, true, has, err);
-            *nval = tenth(*ntrain) < has ? tenth(*ntrain) : has;
+            *nval = tenth(d, *ntrain) < has ? tenth(d, *ntrain) : has;
             return true;
         }
         has = *ntrain;
