@@ -9,7 +9,7 @@
 
 typedef struct sg_run {
     char *config, *split, *log, *best, *last; /* paths */
-    sg_buf lines;                     /* of train.jsonl so far */
+    sg_buf lines;                             /* of train.jsonl so far */
 } sg_run;
 
 /* Makes the folder. What an unfinished run left there is removed; a finished one is refused (SG_ERR_USAGE). */

@@ -6,8 +6,7 @@
 #include <signet/mem.h>
 #include <string.h>
 
-/* The run's config: the model's metadata without "signet." and the notes, which then stand among them. */
-static bool config_write(sg_run *run, const sg_model *model, sg_error *err)
+bool sg_train_config(sg_run *run, const sg_model *model, sg_error *err)
 {
     static const char prefix[] = "signet.", note[] = "note.";
     sg_kv meta = SG_KV_INIT, settings = SG_KV_INIT;
@@ -117,8 +116,8 @@ bool sg_train_run(sg_train_result *result, sg_model *model, const sg_dataset *ds
     *result = (sg_train_result){0};
     if (!sg_trainer_init(&t, model, ds, split, options, err)) return false;
     bool open = sg_run_open(&run, run_folder, err);
-    bool ok = open && sg_train_notes(&model->notes, &t, ds, split, err) && config_write(&run, model, err) &&
-              sg_split_write(split, ds, run.split, err);
+    bool ok = open && sg_train_notes(&model->notes, &t, ds, split, err) &&
+              sg_train_config(&run, model, err) && sg_split_write(split, ds, run.split, err);
     for (size_t epoch = 0; ok && epoch < options->epochs; epoch++)
         ok = epoch_run(result, &t, &run, validate, epoch, err);
     sg_progress_end(&t.progress);

@@ -3,6 +3,7 @@
 #define SIGNET_TRAIN_IMPL_H
 
 #include "loss_impl.h"
+#include "run_impl.h"
 
 #include <signet/loader.h>
 #include <signet/plan.h>
@@ -35,6 +36,10 @@ bool sg_trainer_epoch(sg_trainer *t, double *loss, size_t epoch, sg_error *err);
 /* The factor on lr of the last step. */
 float sg_trainer_rate(const sg_trainer *t);
 
+/* The run's config: the model's metadata without "signet." and the notes, which then stand among them. */
+bool sg_train_config(sg_run *run, const sg_model *model, sg_error *err);
+/* Data, protocol, the split's checksum and sizes. */
+bool sg_train_data_notes(sg_kv *notes, const sg_dataset *ds, const sg_split *split, sg_error *err);
 /* How the model is trained, as texts: for its notes and the run's config. No paths, times or threads. */
 bool sg_train_notes(sg_kv *notes, const sg_trainer *t, const sg_dataset *ds, const sg_split *split,
                     sg_error *err);

@@ -34,7 +34,7 @@ static bool schedule_notes(sg_kv *notes, const sg_schedule *s, sg_error *err)
            sg_kv_setf(notes, err, "schedule.warmup", "%zu", s->warmup);
 }
 
-static bool data_notes(sg_kv *notes, const sg_dataset *ds, const sg_split *split, sg_error *err)
+bool sg_train_data_notes(sg_kv *notes, const sg_dataset *ds, const sg_split *split, sg_error *err)
 {
     return sg_kv_set(notes, "data", sg_dataset_name(ds), err) &&
            sg_kv_set(notes, "protocol", split->protocol, err) &&
@@ -47,7 +47,7 @@ bool sg_train_notes(sg_kv *notes, const sg_trainer *t, const sg_dataset *ds, con
                     sg_error *err)
 {
     const sg_train_options *o = &t->options;
-    return data_notes(notes, ds, split, err) && loss_notes(notes, t->loss, err) &&
+    return sg_train_data_notes(notes, ds, split, err) && loss_notes(notes, t->loss, err) &&
            optim_notes(notes, &o->optim, err) && schedule_notes(notes, &o->schedule, err) &&
            sg_kv_setf(notes, err, "epochs", "%zu", o->epochs) &&
            sg_kv_setf(notes, err, "batch", "%zu", o->batch) &&
