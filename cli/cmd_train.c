@@ -1,7 +1,9 @@
 /* signet train: a hash or a classifier, from scratch or from a model's weights, by any learning rule. */
 #include "commands.h"
+#include "train_fit.h"
 
 #include <signet/evaluate.h>
+#include <signet/fit.h>
 #include <signet/train.h>
 #include <string.h>
 
@@ -66,7 +68,7 @@ static bool decide_spec(sg_net_spec *spec, const train_options *o, const sg_mode
         if (!spec->channels) spec->channels = 3;
         set_normalisation(spec);
     }
-    spec->head = sg_loss_head(o->loss);
+    spec->head = sg_projection_known(o->loss) ? SG_HEAD_HASH : sg_loss_head(o->loss);
     spec->outputs = spec->head == SG_HEAD_HASH ? o->bits : (int64_t)labels->classes;
     return spec->head == SG_HEAD_CLASSIFIER || sg_bits_check(spec->outputs, err);
 }
@@ -87,7 +89,8 @@ static bool make_model(sg_model **out, const train_options *o, const sg_dataset 
         ok = sg_model_take(model, from, &head_taken, err);
         model->preprocess = from->preprocess;
         if (ok && !head_taken) ok = sg_params_init_head(model->params, "torch", (uint64_t)o->seed, err);
-        if (ok && !head_taken) cli_remark(call, "the head is new: %s has another", o->weights);
+        if (ok && !head_taken && !sg_projection_known(o->loss))
+            cli_remark(call, "the head is new: %s has another", o->weights);
     } else {
         cli_input_usual(&model->preprocess);
     }
@@ -152,56 +155,74 @@ static bool decide_training(sg_train_options *t, const train_options *o, const c
     return true;
 }
 
+/* By gradients, epoch after epoch. */
+static bool learn(sg_model *model, const train_options *o, const cli_call *call, const sg_dataset *ds,
+                  const sg_split *split, sg_error *err)
+{
+    sg_kv loss_values = SG_KV_INIT;
+    sg_train_options options;
+    sg_train_result result;
+    validation context = {ds, split};
+    bool classifier = sg_model_spec(model)->head == SG_HEAD_CLASSIFIER;
+    sg_validate check = {classifier ? "accuracy" : "mAP", validate, &context};
+    cli_remark(call, "%zu training and %zu validation images, rule %s, loss %s", split->ntrain, split->nval,
+               o->rule, o->loss);
+    bool ok = decide_training(&options, o, call, &loss_values, err) &&
+              sg_train_run(&result, model, ds, split, &options, split->nval ? &check : NULL, o->out, err);
+    if (ok && split->nval)
+        cli_remark(call, "best epoch %zu of %zu: %s %.4f on validation images; %s/best.safetensors",
+                   result.best_epoch, result.epochs, check.score_name, result.best_score, o->out);
+    else if (ok)
+        cli_remark(call, "%zu epochs; %s/best.safetensors is the last", result.epochs, o->out);
+    sg_kv_clear(&loss_values);
+    return ok;
+}
+
 static bool train(const train_options *o, const cli_call *call, const sg_dataset *ds, const sg_split *split,
                   sg_error *err)
 {
     sg_model *from = NULL, *model = NULL;
-    sg_kv loss_values = SG_KV_INIT;
-    sg_train_options options;
-    sg_train_result result;
-    bool ok = decide_training(&options, o, call, &loss_values, err) &&
-              (!o->weights || sg_model_load(&from, o->weights, err)) &&
+    bool ok = (!o->weights || sg_model_load(&from, o->weights, err)) &&
               make_model(&model, o, ds, from, call, err) &&
               (!from || sg_kv_set(&model->notes, "parent", from->fingerprint, err));
-    if (ok) {
-        validation context = {ds, split};
-        bool classifier = sg_model_spec(model)->head == SG_HEAD_CLASSIFIER;
-        sg_validate check = {classifier ? "accuracy" : "mAP", validate, &context};
-        cli_remark(call, "%zu training and %zu validation images, rule %s, loss %s", split->ntrain,
-                   split->nval, o->rule, o->loss);
-        ok = sg_train_run(&result, model, ds, split, &options, split->nval ? &check : NULL, o->out, err);
-        if (ok && split->nval)
-            cli_remark(call, "best epoch %zu of %zu: %s %.4f on validation images; %s/best.safetensors",
-                       result.best_epoch, result.epochs, check.score_name, result.best_score, o->out);
-        else if (ok)
-            cli_remark(call, "%zu epochs; %s/best.safetensors is the last", result.epochs, o->out);
-    }
-    sg_kv_clear(&loss_values);
+    if (ok && sg_projection_known(o->loss))
+        ok = cli_fit(model, o->loss, ds, split, (size_t)o->batch, (uint64_t)o->seed, o->out, call, err);
+    else if (ok)
+        ok = learn(model, o, call, ds, split, err);
     sg_model_free(model);
     sg_model_free(from);
     return ok;
+}
+
+static bool is_loss(const char *name)
+{
+    size_t n;
+    const char *const *losses = sg_loss_names(&n);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(losses[i], name)) return true;
+    return false;
 }
 
 static bool run(const cli_call *call, int *status, sg_error *err)
 {
     (void)status;
     train_options *o = call->options;
+    bool unlabelled = sg_projection_known(o->loss);
     if (!cli_need_args(call, 0, 0, "", err)) return false;
     if (!cli_need_out(o->out, "the folder of the run", err)) return false;
-    size_t n;
-    const char *const *losses = sg_loss_names(&n);
-    bool known = false;
-    for (size_t i = 0; i < n; i++) known |= !strcmp(losses[i], o->loss);
-    if (!known) return sg_fail(err, SG_ERR_USAGE, "--loss: there is no loss \"%s\"", o->loss);
+    if (!unlabelled && !is_loss(o->loss))
+        return sg_fail(err, SG_ERR_USAGE, "--loss: there is no loss \"%s\"", o->loss);
+    if (unlabelled && !cli_fit_check(call, o->loss, err)) return false;
 
     sg_dataset *ds;
     sg_split split;
     if (!cli_data_open(&ds, &split, &o->data, err)) return false;
-    bool ok = sg_dataset_labels(ds)->classes ? train(o, call, ds, &split, err)
-                                             : sg_fail(err, SG_ERR_USAGE,
-                                                       "--data %s: no labels to train on (put the "
-                                                       "images of each class in a folder)",
-                                                       o->data.spec);
+    bool ok = unlabelled || sg_dataset_labels(ds)->classes;
+    ok = ok ? train(o, call, ds, &split, err)
+            : sg_fail(err, SG_ERR_USAGE,
+                      "--data %s: no labels to train on (put the images of each class in a folder, or take "
+                      "--loss itq)",
+                      o->data.spec);
     cli_data_close(ds, &split);
     return ok;
 }
@@ -230,7 +251,8 @@ static const cli_option options[] = {
     {"frozen-bn", 0, CLI_FLAG, AT(frozen_bn), NULL, "batch-norm on running statistics (default: the batch's)",
      0, 0},
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "training", 0, 0},
-    {"loss", 0, CLI_TEXT, AT(loss), "LOSS", "csq or dpsh for a hash, ce for a classifier (default: csq)", 0,
+    {"loss", 0, CLI_TEXT, AT(loss), "LOSS",
+     "csq or dpsh for a hash, ce for a classifier; without labels itq, pca, pca-rr or lsh (default: csq)", 0,
      0},
     {"loss-option", 0, CLI_TEXTS, AT(loss_values), "NAME=X", "a weight of the loss, such as a=0.1", 0, 0},
     {"epochs", 0, CLI_COUNT, AT(epochs), "N", "passes over the training images (default: 10)", 1, 1e6},
@@ -255,7 +277,8 @@ const cli_command cmd_train = {
                 "--epochs 1 -o BASE\n"
                 "train --weights BASE/best.safetensors --data fashion-mnist --rule usf --loss csq --bits 32 "
                 "--epochs 3 -o HASH\n"
-                "train --arch resnet20 --data folder:PHOTOS --loss csq -o RUN",
+                "train --arch resnet20 --data folder:PHOTOS --loss csq -o RUN\n"
+                "train --weights BASE/best.safetensors --data folder:UNSORTED --loss itq --bits 64 -o RUN",
     .options = options,
     .noptions = sizeof options / sizeof *options,
     .options_size = sizeof(train_options),

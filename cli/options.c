@@ -169,6 +169,23 @@ static bool set_value(const cli_option *option, void *base, const char *value, s
     return false;
 }
 
+/* The option's value, and that it was given. */
+static bool take(cli_call *call, found hit, const char *value, sg_error *err)
+{
+    if (hit.base == call->options) call->given[hit.option - call->command->options] = true;
+    return set_value(hit.option, hit.base, value, err);
+}
+
+bool cli_given(const cli_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->command->noptions; i++) {
+        const char *own = call->command->options[i].name;
+        if (own && strcmp(own, name) == 0) return call->given[i];
+    }
+    SG_ASSERT(!"an option of the command");
+    return false;
+}
+
 /* "--name value" or "--name=value": *i moves past what was used. */
 static bool parse_long(cli_call *call, const cli_command *command, int argc, char **argv, int *i,
                        sg_error *err)
@@ -179,12 +196,12 @@ static bool parse_long(cli_call *call, const cli_command *command, int argc, cha
     if (!hit.option) return fail_unknown(command, argv[*i], name, err);
     if (hit.option->kind == CLI_FLAG) {
         if (equals) return sg_fail(err, SG_ERR_USAGE, "--%s takes no value", hit.option->name);
-        return set_value(hit.option, hit.base, NULL, err);
+        return take(call, hit, NULL, err);
     }
-    if (equals) return set_value(hit.option, hit.base, equals + 1, err);
+    if (equals) return take(call, hit, equals + 1, err);
     if (*i + 1 >= argc)
         return sg_fail(err, SG_ERR_USAGE, "--%s needs a value (%s)", hit.option->name, hit.option->argument);
-    return set_value(hit.option, hit.base, argv[++*i], err);
+    return take(call, hit, argv[++*i], err);
 }
 
 /* "-k 10", "-k10", "-qv". */
@@ -195,23 +212,25 @@ static bool parse_letters(cli_call *call, const cli_command *command, int argc, 
         found hit = find(call, command, NULL, 0, *letter);
         if (!hit.option) return fail_unknown(command, argv[*i], NULL, err);
         if (hit.option->kind == CLI_FLAG) {
-            if (!set_value(hit.option, hit.base, NULL, err)) return false;
+            if (!take(call, hit, NULL, err)) return false;
             continue;
         }
-        if (letter[1]) return set_value(hit.option, hit.base, letter + 1, err);
+        if (letter[1]) return take(call, hit, letter + 1, err);
         if (*i + 1 >= argc)
             return sg_fail(err, SG_ERR_USAGE, "-%c needs a value (%s)", *letter, hit.option->argument);
-        return set_value(hit.option, hit.base, argv[++*i], err);
+        return take(call, hit, argv[++*i], err);
     }
     return true;
 }
 
 bool cli_parse(cli_call *call, const cli_command *command, int argc, char **argv, sg_error *err)
 {
-    *call = (cli_call){.options = sg_calloc(1, command->options_size)};
+    *call = (cli_call){.options = sg_calloc(1, command->options_size),
+                       .command = command,
+                       .given = sg_calloc(command->noptions, sizeof *call->given)};
     const char **args = sg_alloc((size_t)argc, sizeof *args);
     call->args = args;
-    bool ok = call->options && args ? true : sg_fail_memory(err, "options");
+    bool ok = call->options && call->given && args ? true : sg_fail_memory(err, "options");
     if (ok && command->defaults) command->defaults(call->options);
 
     bool literal = false;
@@ -237,6 +256,7 @@ void cli_call_clear(cli_call *call, const cli_command *command)
         cli_texts *list = (void *)((char *)call->options + option->offset);
         for (size_t j = 0; j < list->nstorage; j++) sg_free(list->storage[j]);
     }
+    sg_free(call->given);
     sg_free(call->options);
     sg_free((void *)call->args);
     *call = (cli_call){.options = NULL};

@@ -48,14 +48,18 @@ typedef struct cli_common {
     int64_t threads, max_pixels;
 } cli_common;
 
+typedef struct cli_command cli_command;
+
 typedef struct cli_call {
     cli_common common;
     void *options;           /* the command's struct, filled */
     const char *const *args; /* operands in their order */
     size_t nargs;
+    const cli_command *command;
+    bool *given; /* of each of the command's options */
 } cli_call;
 
-typedef struct cli_command {
+struct cli_command {
     const char *name; /* "query", "index add" */
     const char *summary;
     const char *usage;    /* after "signet NAME" */
@@ -66,11 +70,13 @@ typedef struct cli_command {
     void (*defaults)(void *options); /* NULL: all zero */
     bool (*run)(const cli_call *call, int *status,
                 sg_error *err); /* *status is 0 before; 1: done with skips */
-} cli_command;
+};
 
 /* Parses argv[0 .. argc) for a command: fills call, whose args and options the caller frees by cli_call_clear. */
 bool cli_parse(cli_call *call, const cli_command *command, int argc, char **argv, sg_error *err);
 void cli_call_clear(cli_call *call, const cli_command *command);
+/* Was the command's option of that name given, whatever its value? */
+bool cli_given(const cli_call *call, const char *name);
 void cli_help(FILE *out, const cli_command *command);
 
 /* Exactly / at least so many operands, or SG_ERR_USAGE that shows the usage. */
