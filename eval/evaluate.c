@@ -59,6 +59,8 @@ bool sg_evaluate_retrieval(sg_retrieval *out, const sg_model *model, const sg_da
     bool ok = false;
     *out = (sg_retrieval){0};
     own.nbits = sg_net_output_size(model->net);
+    if (sg_dataset_labels(ds)->classes == 0)
+        return sg_fail(err, SG_ERR_USAGE, "the data have no labels: nothing says which images are relevant");
     if (!head_check(model, SG_HEAD_HASH, err) || !sg_encoder_new(&encoder, model, BATCH, err)) goto exit;
     if (!sg_coded_part_make(&queries, encoder, ds, split->query, split->nquery, progress, err)) goto exit;
     if (!sg_coded_part_make(&database, encoder, ds, split->database, split->ndatabase, progress, err))
@@ -81,10 +83,10 @@ bool sg_evaluate_accuracy(double *top1, double *top5, const sg_model *model, con
     size_t classes = sg_net_output_size(model->net);
     bool ok = false;
     if (!head_check(model, SG_HEAD_CLASSIFIER, err)) return false;
-    if (!n) return sg_fail(err, SG_ERR_USAGE, "there are no images to classify");
     if (sg_dataset_labels(ds)->classes != classes)
         return sg_fail(err, SG_ERR_MISMATCH, "the model knows %zu classes, the data have %zu", classes,
                        sg_dataset_labels(ds)->classes);
+    if (!n) return sg_fail(err, SG_ERR_USAGE, "there are no images to classify");
     if (!sg_encoder_new(&encoder, model, BATCH, err)) goto exit;
     if (!sg_labels_pick(&labels, sg_dataset_labels(ds), items, n, err)) goto exit;
     if (!outputs_of(&z, encoder, ds, items, n, progress, err)) goto exit;
