@@ -92,7 +92,7 @@ static bool make_model(sg_model **out, const train_options *o, const sg_dataset 
         if (ok && !head_taken && !sg_projection_known(o->loss))
             cli_remark(call, "the head is new: %s has another", o->weights);
     } else {
-        cli_input_usual(&model->preprocess);
+        cli_input_usual(&model->preprocess, spec.arch);
     }
     ok = ok && cli_input_set(&model->preprocess, &o->input, err);
     model->preprocess.max_pixels = (uint64_t)call->common.max_pixels;

@@ -30,10 +30,14 @@ void cli_data_close(sg_dataset *ds, sg_split *split)
     sg_dataset_close(ds);
 }
 
-void cli_input_usual(sg_preprocess *pp)
+void cli_input_usual(sg_preprocess *pp, const char *arch)
 {
+    int64_t channels, height, width, resize = sg_backbone_resize(arch);
     pp->scaled = pp->oriented = true;
-    if (pp->width == pp->height) pp->resize = pp->height;
+    if (pp->width != pp->height) return;
+    pp->resize = pp->height;
+    if (resize && sg_backbone_input(arch, &channels, &height, &width, NULL))
+        pp->resize = (int)((resize * pp->height + height / 2) / height);
 }
 
 bool cli_input_set(sg_preprocess *pp, const cli_input *input, sg_error *err)

@@ -94,8 +94,9 @@ typedef struct cli_input {
             "exif: turned upright; stored: as the pixels lie in the file (default: exif)", 0, 0               \
     }
 
-/* The ways of a new network's pictures where nothing is said: upright, large ones scaled, the usual resize. */
-void cli_input_usual(sg_preprocess *pp);
+/* The ways of a new network's pictures where nothing is said: upright, large ones scaled, the shorter side brought to the
+ * architecture's usual length (256 for an input of 224, and in proportion), or to the input's own. */
+void cli_input_usual(sg_preprocess *pp, const char *arch);
 /* Sets what was given. */
 bool cli_input_set(sg_preprocess *pp, const cli_input *input, sg_error *err);
 
