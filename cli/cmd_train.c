@@ -19,7 +19,12 @@ typedef struct train_options {
     int64_t epochs, batch, seed, every, warmup;
     const char *optimizer, *schedule;
     double lr, momentum, weight_decay, gamma, head_lr;
+    cli_texts augment;
+    int64_t crop_padding;
+    double crop_scale;
 } train_options;
+
+enum { NOT_GIVEN = -1 };
 
 static void set_defaults(void *options)
 {
@@ -36,7 +41,9 @@ static void set_defaults(void *options)
                                                 .lr = 1e-3,
                                                 .momentum = 0.9,
                                                 .gamma = 0.1,
-                                                .head_lr = 1};
+                                                .head_lr = 1,
+                                                .crop_padding = NOT_GIVEN,
+                                                .crop_scale = NOT_GIVEN};
 }
 
 /* Channel means and deviations of ImageNet's photographs, and their averages for grey pictures. */
@@ -130,6 +137,22 @@ static bool validate(double *score, void *context, const sg_model *model, sg_err
     return true;
 }
 
+static bool decide_augment(sg_augment *augment, const train_options *o, sg_error *err)
+{
+    if (!sg_augment_parse(augment, o->augment.items, o->augment.n, err)) return sg_prefix(err, "--augment");
+    if (o->crop_padding >= 0) {
+        if (augment->crop != SG_CROP_RANDOM)
+            return sg_fail(err, SG_ERR_USAGE, "--crop-padding goes with --augment crop");
+        augment->padding = (int)o->crop_padding;
+    }
+    if (o->crop_scale >= 0) {
+        if (augment->crop != SG_CROP_RESIZED)
+            return sg_fail(err, SG_ERR_USAGE, "--crop-scale goes with --augment resized-crop");
+        augment->scale = o->crop_scale;
+    }
+    return true;
+}
+
 static bool decide_training(sg_train_options *t, const train_options *o, const cli_call *call,
                             sg_kv *loss_values, sg_error *err)
 {
@@ -145,6 +168,7 @@ static bool decide_training(sg_train_options *t, const train_options *o, const c
                             .head_only = o->head_only,
                             .seed = (uint64_t)o->seed,
                             .log = cli_log(call)};
+    if (!decide_augment(&t->augment, o, err)) return false;
     if (!cli_key_values(loss_values, &o->loss_values, "loss-option", err)) return false;
     if (!sg_optim_defaults(&t->optim, o->optimizer, err)) return false;
     t->optim.lr = (float)o->lr;
@@ -257,6 +281,12 @@ static const cli_option options[] = {
     {"loss-option", 0, CLI_TEXTS, AT(loss_values), "NAME=X", "a weight of the loss, such as a=0.1", 0, 0},
     {"epochs", 0, CLI_COUNT, AT(epochs), "N", "passes over the training images (default: 10)", 1, 1e6},
     {"batch", 0, CLI_COUNT, AT(batch), "N", "images a step (default: 64)", 1, 65536},
+    {"augment", 0, CLI_TEXTS, AT(augment), "A,...",
+     "random changes: flip, and crop or resized-crop; or none (default: none)", 0, 0},
+    {"crop-padding", 0, CLI_COUNT, AT(crop_padding), "N", "crop: black pixels on each side (default: 4)", 0,
+     4096},
+    {"crop-scale", 0, CLI_REAL, AT(crop_scale), "X",
+     "resized-crop: least share of the picture's area (default: 0.08)", 0.001, 1},
     {"optimizer", 0, CLI_TEXT, AT(optimizer), "NAME", "adam or sgd (default: adam)", 0, 0},
     {"lr", 0, CLI_REAL, AT(lr), "X", "learning rate (default: 0.001)", 1e-12, 1e6},
     {"head-lr", 0, CLI_REAL, AT(head_lr), "X", "factor on the rate of the head (default: 1)", 1e-9, 1e9},
@@ -278,7 +308,8 @@ const cli_command cmd_train = {
                 "train --weights BASE/best.safetensors --data fashion-mnist --rule usf --loss csq --bits 32 "
                 "--epochs 3 -o HASH\n"
                 "train --arch resnet20 --data folder:PHOTOS --loss csq -o RUN\n"
-                "train --weights BASE/best.safetensors --data folder:UNSORTED --loss itq --bits 64 -o RUN",
+                "train --weights BASE/best.safetensors --data folder:UNSORTED --loss itq --bits 64 -o RUN\n"
+                "train --arch resnet20 --data cifar10 --data-dir DIR --augment crop,flip -o RUN",
     .options = options,
     .noptions = sizeof options / sizeof *options,
     .options_size = sizeof(train_options),

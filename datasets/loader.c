@@ -27,6 +27,7 @@ struct sg_loader {
     size_t image_nbytes, nbatches;
     uint32_t *places; /* (nitems) the order of the pass */
     size_t nplaces;   /* of these, how many are in a batch */
+    uint64_t epoch;
     slot slots[BATCHES_AHEAD + 1];
     size_t chunk; /* rows claimed at a time */
 
@@ -55,10 +56,11 @@ static size_t batch_rows(const sg_loader *l, size_t batch)
 
 static bool load_row(const sg_loader *l, uint8_t *planar, uint32_t item, sg_error *err)
 {
-    const sg_decode_options decode = sg_preprocess_decode(&l->o.preprocess);
+    const sg_decode_options decode = sg_augment_decode(&l->o.augment, &l->o.preprocess);
     sg_image image;
     if (!sg_dataset_load(&image, l->ds, item, &decode, err)) return false;
-    bool ok = sg_preprocess_planar(planar, &image, &l->o.preprocess, err);
+    sg_rng rng = sg_rng_at(l->o.seed, SG_RNG_AUGMENT, l->epoch, item);
+    bool ok = sg_augment_planar(planar, &image, &l->o.preprocess, &l->o.augment, &rng, err);
     sg_image_clear(&image);
     return ok ? true : sg_prefix(err, "%s", sg_dataset_item_name(l->ds, item));
 }
@@ -199,6 +201,7 @@ bool sg_loader_start(sg_loader *l, uint64_t epoch, sg_error *err)
     }
     pthread_mutex_lock(&l->mutex);
     l->claimed = l->current = 0;
+    l->epoch = epoch;
     l->running = true;
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->mutex);

@@ -1,5 +1,6 @@
 #include <signet/preprocess.h>
 
+#include "preprocess_impl.h"
 #include "resize_impl.h"
 #include <signet/mem.h>
 #include <string.h>
@@ -92,17 +93,45 @@ static bool plan_make(plan *p, const sg_image *in, const sg_preprocess *pp, sg_e
     return true;
 }
 
+/* The window of w x h pixels where the plan has it. */
+static bool window(sg_image *out, const sg_image *in, const sg_preprocess *pp, const plan *p, int w, int h,
+                   sg_error *err)
+{
+    sg_image converted = {0};
+    if (in->channels != pp->channels && !sg_image_convert(&converted, in, pp->channels, err)) return false;
+    bool ok = sg_resize_window(out, converted.pixels ? &converted : in, pp->filter, p->width, p->height,
+                               p->left, p->top, w, h, err);
+    sg_image_clear(&converted);
+    return ok;
+}
+
 bool sg_preprocess_image(sg_image *out, const sg_image *in, const sg_preprocess *pp, sg_error *err)
 {
     *out = (sg_image){0};
     plan p;
+    return plan_make(&p, in, pp, err) && window(out, in, pp, &p, pp->width, pp->height, err);
+}
+
+bool sg_preprocess_resized(int *width, int *height, const sg_image *in, const sg_preprocess *pp,
+                           sg_error *err)
+{
+    plan p;
     if (!plan_make(&p, in, pp, err)) return false;
-    sg_image converted = {0};
-    if (in->channels != pp->channels && !sg_image_convert(&converted, in, pp->channels, err)) return false;
-    bool ok = sg_resize_window(out, converted.pixels ? &converted : in, pp->filter, p.width, p.height, p.left,
-                               p.top, pp->width, pp->height, err);
-    sg_image_clear(&converted);
-    return ok;
+    *width = p.width;
+    *height = p.height;
+    return true;
+}
+
+bool sg_preprocess_window(sg_image *out, const sg_image *in, const sg_preprocess *pp, int left, int top,
+                          int w, int h, sg_error *err)
+{
+    *out = (sg_image){0};
+    plan p;
+    if (!plan_make(&p, in, pp, err)) return false;
+    SG_ASSERT(left >= 0 && top >= 0 && w <= p.width - left && h <= p.height - top);
+    p.left = left;
+    p.top = top;
+    return window(out, in, pp, &p, w, h, err);
 }
 
 bool sg_preprocess_planar(uint8_t *planar, const sg_image *in, const sg_preprocess *pp, sg_error *err)

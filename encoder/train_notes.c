@@ -43,13 +43,20 @@ bool sg_train_data_notes(sg_kv *notes, const sg_dataset *ds, const sg_split *spl
            sg_kv_setf(notes, err, "val_images", "%zu", split->nval);
 }
 
+static bool augment_notes(sg_kv *notes, const sg_augment *a, sg_error *err)
+{
+    return sg_kv_set(notes, "augment", sg_augment_name(a), err) &&
+           (a->crop != SG_CROP_RANDOM || sg_kv_setf(notes, err, "augment.padding", "%d", a->padding)) &&
+           (a->crop != SG_CROP_RESIZED || float_note(notes, "augment.scale", (float)a->scale, err));
+}
+
 bool sg_train_notes(sg_kv *notes, const sg_trainer *t, const sg_dataset *ds, const sg_split *split,
                     sg_error *err)
 {
     const sg_train_options *o = &t->options;
     return sg_train_data_notes(notes, ds, split, err) && loss_notes(notes, t->loss, err) &&
            optim_notes(notes, &o->optim, err) && schedule_notes(notes, &o->schedule, err) &&
-           sg_kv_setf(notes, err, "epochs", "%zu", o->epochs) &&
+           augment_notes(notes, &o->augment, err) && sg_kv_setf(notes, err, "epochs", "%zu", o->epochs) &&
            sg_kv_setf(notes, err, "batch", "%zu", o->batch) &&
            sg_kv_setf(notes, err, "seed", "%llu", (unsigned long long)o->seed) &&
            sg_kv_set(notes, "frozen_bn", o->frozen_bn ? "1" : "0", err) &&

@@ -43,6 +43,7 @@ static bool loader_make(sg_trainer *t, const sg_dataset *ds, const sg_split *spl
     const sg_loader_options options = {.items = split->train,
                                        .nitems = split->ntrain,
                                        .preprocess = t->model->preprocess,
+                                       .augment = o->augment,
                                        .batch = o->batch,
                                        .shuffle = true,
                                        .drop_last = true,

@@ -144,6 +144,61 @@ static void test_drop_last(void **state)
     sg_dataset_close(ds);
 }
 
+enum { SMALL_NBYTES = 3 * 12 * 12 };
+
+/* One pass; rows (60, SMALL_NBYTES) by item. */
+static void augmented_pass(uint8_t *rows, const sg_dataset *ds, const sg_loader_options *o, uint64_t epoch)
+{
+    sg_loader *loader = open_loader(ds, o);
+    sg_batch batch;
+    assert_true(sg_loader_start(loader, epoch, NULL));
+    do {
+        assert_true(sg_loader_next(&batch, loader, NULL));
+        for (size_t i = 0; i < batch.n; i++)
+            memcpy(rows + batch.items[i] * SMALL_NBYTES, batch.pixels + i * SMALL_NBYTES, SMALL_NBYTES);
+    } while (batch.n > 0);
+    sg_loader_close(loader);
+}
+
+/* An image's changes hang on the seed, the epoch and the item alone: not on threads, order, batch or company. */
+static void test_augmented(void **state)
+{
+    (void)state;
+    sg_dataset *ds = open_miniature();
+    const char *const names[] = {"crop", "flip"};
+    static uint8_t want[60 * SMALL_NBYTES], got[60 * SMALL_NBYTES];
+    sg_loader_options o = some_options(1);
+    o.preprocess = (sg_preprocess){.channels = 3, .width = 12, .height = 12, .resize = 14};
+    assert_true(sg_augment_parse(&o.augment, names, 2, NULL));
+    for (uint32_t i = 0; i < NITEMS; i++) {
+        uint32_t item = o.items[i];
+        sg_rng rng = sg_rng_at(o.seed, SG_RNG_AUGMENT, 7, item);
+        sg_image image;
+        assert_true(sg_dataset_load(&image, ds, item, &(sg_decode_options){.channels = 3}, NULL));
+        assert_true(
+            sg_augment_planar(want + item * SMALL_NBYTES, &image, &o.preprocess, &o.augment, &rng, NULL));
+        sg_image_clear(&image);
+    }
+    for (int threads = 1; threads <= 5; threads++) {
+        o.threads = threads;
+        o.batch = 3 + 4 * (size_t)threads;
+        o.shuffle = threads % 2;
+        o.nitems = threads == 5 ? 10 : NITEMS;
+        memset(got, 0, sizeof got);
+        augmented_pass(got, ds, &o, 7);
+        for (size_t i = 0; i < o.nitems; i++)
+            assert_memory_equal(got + o.items[i] * SMALL_NBYTES, want + o.items[i] * SMALL_NBYTES,
+                                SMALL_NBYTES);
+    }
+    o.nitems = NITEMS;
+    augmented_pass(got, ds, &o, 8);
+    assert_memory_not_equal(got, want, sizeof got);
+    o.seed++;
+    augmented_pass(got, ds, &o, 7);
+    assert_memory_not_equal(got, want, sizeof got);
+    sg_dataset_close(ds);
+}
+
 /* The batch in hand does not change while workers run ahead. */
 static void test_borrowed_until_next(void **state)
 {
@@ -282,10 +337,15 @@ int main(void)
 {
     fixture("");
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order),  cmocka_unit_test(test_shuffled),
-        cmocka_unit_test(test_drop_last), cmocka_unit_test(test_borrowed_until_next),
-        cmocka_unit_test(test_given_up),  cmocka_unit_test(test_interrupt),
-        scratch_test(test_broken_image),  cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_in_order),
+        cmocka_unit_test(test_shuffled),
+        cmocka_unit_test(test_augmented),
+        cmocka_unit_test(test_drop_last),
+        cmocka_unit_test(test_borrowed_until_next),
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_interrupt),
+        scratch_test(test_broken_image),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

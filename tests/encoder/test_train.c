@@ -161,6 +161,7 @@ static void test_config(void **state)
     bench b;
     bench_init(&b, "csq");
     b.options.epochs = 1;
+    assert_true(sg_augment_parse(&b.options.augment, (const char *const[]){"flip", "crop"}, 2, NULL));
     sg_model *model = model_make("lenet-cifar", SG_HEAD_HASH, "frsf");
     assert_true(sg_kv_set(&model->notes, "parent", "abc", NULL));
     train(&b, model, NULL, "run");
@@ -173,12 +174,15 @@ static void test_config(void **state)
     assert_true(sg_file_read(&text, &nbytes, "run/config", 1 << 20, NULL));
     assert_true(sg_json_parse(&config, text, nbytes, NULL));
     static const char *const texts[][2] = {
-        {"arch", "lenet-cifar"}, {"head", "hash"},       {"rule", "frsf"},    {"loss", "csq"},
-        {"optimiser", "adam"},   {"schedule", "cosine"}, {"protocol", "all"}, {"parent", "abc"}};
+        {"arch", "lenet-cifar"}, {"head", "hash"},      {"rule", "frsf"},
+        {"loss", "csq"},         {"optimiser", "adam"}, {"schedule", "cosine"},
+        {"protocol", "all"},     {"parent", "abc"},     {"augment", "crop,flip"}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         assert_string_equal(sg_json_string(sg_json_get(config, texts[i][0])), texts[i][1]);
     assert_true(number(sg_json_get(config, "epochs")) == 1 && number(sg_json_get(config, "batch")) == 10);
     assert_true(number(sg_json_get(config, "lr")) == 0.003 && number(sg_json_get(config, "loss.a")) == 1e-4);
+    assert_true(number(sg_json_get(config, "augment.padding")) == 4);
+    assert_null(sg_json_get(config, "augment.scale"));
     assert_null(strstr(text, "/tmp"));
     sg_json_free(config);
     sg_free(text);

@@ -3,8 +3,8 @@
 #ifndef SIGNET_LOADER_H
 #define SIGNET_LOADER_H
 
+#include <signet/augment.h>
 #include <signet/dataset.h>
-#include <signet/preprocess.h>
 
 typedef struct sg_loader sg_loader;
 
@@ -12,6 +12,7 @@ typedef struct sg_loader_options {
     const uint32_t *items; /* borrows until close */
     size_t nitems;
     sg_preprocess preprocess;
+    sg_augment augment; /* each image's by (seed, SG_RNG_AUGMENT, epoch, item) */
     size_t batch;
     bool shuffle;   /* by (seed, SG_RNG_SHUFFLE, epoch) */
     bool drop_last; /* leave out the last incomplete batch (training) */

@@ -2,6 +2,7 @@
 #ifndef SIGNET_TRAIN_H
 #define SIGNET_TRAIN_H
 
+#include <signet/augment.h>
 #include <signet/dataset.h>
 #include <signet/loss.h>
 #include <signet/model.h>
@@ -15,6 +16,7 @@ typedef struct sg_train_options {
     sg_optim_options optim;
     sg_schedule schedule; /* name must be set; steps_per_epoch and epochs are filled in */
     bool frozen_bn, head_only;
+    sg_augment augment; /* of the training images */
     uint64_t seed;
     int loader_threads;
     FILE *log; /* progress line and one line an epoch; NULL: silent */
