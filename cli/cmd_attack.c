@@ -189,7 +189,7 @@ static bool run_attacker(job *j, const sg_attack_knowledge *knowledge, const sg_
 }
 
 /* With --data the attacker knows the training split's codes and labels. */
-static bool attack_with_data(job *j, sg_error *err)
+static bool attack_with_data(job *j, int *status, sg_error *err)
 {
     sg_dataset *ds;
     sg_split split;
@@ -197,8 +197,9 @@ static bool attack_with_data(job *j, sg_error *err)
     sg_coded_part part = {0};
     sg_labels labels = {0};
     if (!cli_data_open(&ds, &split, &j->o->data, err)) return false;
-    bool hash = sg_model_spec(j->model)->head == SG_HEAD_HASH, ok = true;
-    if (j->o->labels) ok = read_labels(&labels, j, sg_dataset_labels(ds), err);
+    bool hash = sg_model_spec(j->model)->head == SG_HEAD_HASH;
+    bool ok = cli_data_check(status, &split, ds, &j->o->data, &j->model->preprocess, j->call, err);
+    if (ok && j->o->labels) ok = read_labels(&labels, j, sg_dataset_labels(ds), err);
     if (ok && hash) {
         sg_progress progress;
         sg_progress_init(&progress, cli_log(j->call), "encode", "images", split.ntrain);
@@ -297,14 +298,13 @@ static bool decide(job *j, sg_error *err)
 
 static bool run(const cli_call *call, int *status, sg_error *err)
 {
-    (void)status;
     job j = {.o = call->options, .call = call, .n = call->nargs};
     if (!cli_need_out(j.o->out, "the folder to write to", err)) return false;
     if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) ||
         !cli_model_load(&j.model, call, j.o->model, NULL, err))
         return false;
     bool ok = decide(&j, err) && name_outputs(&j, err) && load_inputs(&j, err);
-    ok = ok && (j.o->data.spec ? attack_with_data(&j, err) : run_attacker(&j, NULL, NULL, err));
+    ok = ok && (j.o->data.spec ? attack_with_data(&j, status, err) : run_attacker(&j, NULL, NULL, err));
     ok = ok && write_files(&j, err);
     if (ok) cli_remark(call, "%zu images and attack.csv written to %s", j.n, j.o->out);
     for (size_t i = 0; j.names && i < j.n; i++) sg_free(j.names[i]);

@@ -64,9 +64,22 @@ static bool gather_models(audit_options *o, const cli_call *call, sg_error *err)
     return true;
 }
 
+/* Under --skip-broken: what any of the models cannot load is left out for all. */
+static bool check_data(int *status, sg_split *split, const sg_dataset *ds, const audit_options *o,
+                       const cli_call *call, sg_error *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && o->data.skip_broken && i < o->models.n; i++) {
+        sg_model *model;
+        if (!cli_model_load(&model, o->models.items[i], NULL, err)) return false;
+        ok = cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err);
+        sg_model_free(model);
+    }
+    return ok;
+}
+
 static bool run(const cli_call *call, int *status, sg_error *err)
 {
-    (void)status;
     audit_options *o = call->options;
     sg_gradient gradients[CLI_LIST_MAX];
     sg_dataset *ds;
@@ -75,6 +88,10 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     fill_defaults(o);
     if (!gather_models(o, call, err) || !parse_gradients(gradients, &o->gradients, err)) return false;
     if (!cli_data_open(&ds, &split, &o->data, err)) return false;
+    if (!check_data(status, &split, ds, o, call, err)) {
+        cli_data_close(ds, &split);
+        return false;
+    }
     sg_audit_options options = {.model_paths = o->models.items,
                                 .names = o->names.n ? o->names.items : NULL,
                                 .nmodels = o->models.n,

@@ -131,13 +131,15 @@ static bool encode_part(sg_encoder *encoder, const cli_call *call, const sg_data
     return ok;
 }
 
-static bool run_part(sg_encoder *encoder, const cli_call *call, sg_error *err)
+static bool run_part(sg_encoder *encoder, const cli_call *call, int *status, sg_error *err)
 {
     const encode_options *o = call->options;
     sg_dataset *ds;
     sg_split split;
     if (!cli_need_args(call, 0, 0, "", err) || !cli_data_open(&ds, &split, &o->data, err)) return false;
-    bool ok = encode_part(encoder, call, ds, &split, err);
+    const sg_preprocess *pp = &sg_encoder_model(encoder)->preprocess;
+    bool ok = cli_data_check(status, &split, ds, &o->data, pp, call, err) &&
+              encode_part(encoder, call, ds, &split, err);
     cli_data_close(ds, &split);
     return ok;
 }
@@ -168,7 +170,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
         ok = sg_fail(err, SG_ERR_USAGE, "%s is a classifier: --real gives its logits", o->model);
     size_t batch = o->data.spec || call->nargs > 64 ? 64 : call->nargs;
     ok = ok && sg_encoder_new(&encoder, model, batch, err);
-    if (ok) ok = o->data.spec ? run_part(encoder, call, err) : run_files(encoder, call, status, err);
+    if (ok) ok = o->data.spec ? run_part(encoder, call, status, err) : run_files(encoder, call, status, err);
     sg_encoder_free(encoder);
     sg_model_free(model);
     return ok;

@@ -183,7 +183,6 @@ static void warn_of_other_lists(const sg_model *model, const sg_dataset *ds, con
 
 static bool run(const cli_call *call, int *status, sg_error *err)
 {
-    (void)status;
     const eval_options *o = call->options;
     sg_model *model;
     sg_dataset *ds;
@@ -193,9 +192,10 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_model_load(&model, call, o->model, NULL, err)) return false;
     bool ok = cli_data_open(&ds, &split, &o->data, err);
     if (ok) {
-        warn_of_other_lists(model, ds, &split, call);
-        ok = sg_model_spec(model)->head == SG_HEAD_HASH ? eval_hash(model, ds, &split, call, err)
-                                                        : eval_classifier(model, ds, &split, call, err);
+        ok = cli_data_check(status, &split, ds, &o->data, &model->preprocess, call, err);
+        if (ok) warn_of_other_lists(model, ds, &split, call);
+        bool hash = sg_model_spec(model)->head == SG_HEAD_HASH;
+        ok = ok && (hash ? eval_hash : eval_classifier)(model, ds, &split, call, err);
         cli_data_close(ds, &split);
     }
     sg_model_free(model);

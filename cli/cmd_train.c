@@ -202,12 +202,13 @@ static bool learn(sg_model *model, const train_options *o, const cli_call *call,
     return ok;
 }
 
-static bool train(const train_options *o, const cli_call *call, const sg_dataset *ds, const sg_split *split,
-                  sg_error *err)
+static bool train(const train_options *o, const cli_call *call, int *status, const sg_dataset *ds,
+                  sg_split *split, sg_error *err)
 {
     sg_model *from = NULL, *model = NULL;
     bool ok = (!o->weights || sg_model_load(&from, o->weights, err)) &&
               make_model(&model, o, ds, from, call, err) &&
+              cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err) &&
               (!from || sg_kv_set(&model->notes, "parent", from->fingerprint, err));
     if (ok && sg_projection_known(o->loss))
         ok = cli_fit(model, o->loss, ds, split, (size_t)o->batch, (uint64_t)o->seed, o->out, call, err);
@@ -229,7 +230,6 @@ static bool is_loss(const char *name)
 
 static bool run(const cli_call *call, int *status, sg_error *err)
 {
-    (void)status;
     train_options *o = call->options;
     bool unlabelled = sg_projection_known(o->loss);
     if (!cli_need_args(call, 0, 0, "", err)) return false;
@@ -242,7 +242,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_split split;
     if (!cli_data_open(&ds, &split, &o->data, err)) return false;
     bool ok = unlabelled || sg_dataset_labels(ds)->classes;
-    ok = ok ? train(o, call, ds, &split, err)
+    ok = ok ? train(o, call, status, ds, &split, err)
             : sg_fail(err, SG_ERR_USAGE,
                       "--data %s: no labels to train on (put the images of each class in a folder, or take "
                       "--loss itq)",

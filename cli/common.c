@@ -24,6 +24,33 @@ bool cli_data_open(sg_dataset **ds, sg_split *split, const cli_data *data, sg_er
     return false;
 }
 
+typedef struct skips {
+    sg_progress progress;
+    size_t n;
+} skips;
+
+static void tell_skip(void *context, const sg_error *why)
+{
+    skips *s = context;
+    sg_progress_end(&s->progress);
+    cli_warn("skipped: %s", why->message);
+    s->n++;
+}
+
+bool cli_data_check(int *status, sg_split *split, const sg_dataset *ds, const cli_data *data,
+                    const sg_preprocess *pp, const cli_call *call, sg_error *err)
+{
+    if (!data->skip_broken) return true;
+    skips s = {.n = 0};
+    sg_progress_init(&s.progress, cli_log(call), "check", "images", 0);
+    const sg_broken broken = {.tell = tell_skip, .context = &s, .progress = &s.progress};
+    bool ok = sg_split_drop_broken(split, ds, pp, &broken, err);
+    sg_progress_end(&s.progress);
+    if (ok && s.n) cli_remark(call, "%zu images skipped", s.n);
+    if (s.n) *status = 1;
+    return ok;
+}
+
 void cli_data_close(sg_dataset *ds, sg_split *split)
 {
     sg_split_clear(split);

@@ -13,11 +13,12 @@
 typedef struct cli_data {
     const char *spec, *dir, *protocol;
     int64_t split_seed, query, train, database, val;
+    bool skip_broken;
 } cli_data;
 
 #define CLI_DATA_DEFAULTS                                                                                    \
     {                                                                                                        \
-        NULL, NULL, NULL, 0, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT          \
+        NULL, NULL, NULL, 0, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, SG_SPLIT_DEFAULT, false   \
     }
 
 /* Where the second line of an option's help begins. */
@@ -32,6 +33,14 @@ typedef struct cli_data {
          CLI_TEXT,   offsetof(type, member.dir),                                                             \
          "DIR",      "where a named set's files lie, or what a list's paths are relative to",                \
          0,          0},                                                                                     \
+        {"skip-broken",                                                                                      \
+         0,                                                                                                  \
+         CLI_FLAG,                                                                                           \
+         offsetof(type, member.skip_broken),                                                                 \
+         NULL,                                                                                               \
+         "images that do not load are left out, by a look at all of them first (default: they end it)",      \
+         0,                                                                                                  \
+         0},                                                                                                 \
         CLI_SPLIT_OPTIONS(type, member)
 
 #define CLI_SPLIT_OPTIONS(type, member)                                                                      \
@@ -102,6 +111,9 @@ bool cli_input_set(sg_preprocess *pp, const cli_input *input, sg_error *err);
 
 /* Opens the data and draws the split; both are the caller's. SG_ERR_USAGE without --data. */
 bool cli_data_open(sg_dataset **ds, sg_split *split, const cli_data *data, sg_error *err);
+/* Under --skip-broken: leaves out of the split what does not load for the model, listed on stderr; then *status is 1. */
+bool cli_data_check(int *status, sg_split *split, const sg_dataset *ds, const cli_data *data,
+                    const sg_preprocess *pp, const cli_call *call, sg_error *err);
 void cli_data_close(sg_dataset *ds, sg_split *split);
 
 /* Loads --model, SG_ERR_USAGE when it is missing; head NULL: any, else SG_ERR_MISMATCH with what it is instead. Its

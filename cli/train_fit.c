@@ -7,9 +7,9 @@ bool cli_fit_check(const cli_call *call, const char *loss, sg_error *err)
 {
     /* Of how the body learns, which it does not, and of steps, which there are none of. */
     static const char *const senseless[] = {
-        "rule",         "feedback-scale", "exact-head", "head-only", "frozen-bn", "init",
-        "loss-option",  "epochs",         "optimizer",  "lr",        "head-lr",   "momentum",
-        "weight-decay", "schedule",       "gamma",      "every",     "warmup"};
+        "rule",   "feedback-scale", "exact-head", "head-only", "frozen-bn",    "init",         "loss-option",
+        "epochs", "optimizer",      "lr",         "head-lr",   "momentum",     "weight-decay", "schedule",
+        "gamma",  "every",          "warmup",     "augment",   "crop-padding", "crop-scale"};
     for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++)
         if (cli_given(call, senseless[i]))
             return sg_fail(err, SG_ERR_USAGE,

@@ -14,10 +14,11 @@
 #define BATCHES_AHEAD 3 /* beside the one that the caller holds */
 
 typedef struct slot {
-    uint8_t *pixels; /* (batch, C, H, W) */
-    uint32_t *items; /* (batch) */
-    size_t left;     /* rows still to come */
-    size_t bad;      /* the first row that failed, and why; SIZE_MAX: none */
+    uint8_t *pixels;  /* (batch, C, H, W) */
+    uint32_t *items;  /* (batch) */
+    sg_error *errors; /* (batch) of a tolerant loader */
+    size_t left;      /* rows still to come */
+    size_t bad;       /* the first row that failed, and why; SIZE_MAX: none */
     sg_error error;
 } slot;
 
@@ -83,6 +84,15 @@ static bool claim(sg_loader *l, size_t *first, size_t *n)
     return true;
 }
 
+/* Can the pass go on without the row? Then it is black. */
+static bool tolerate(const sg_loader *l, slot *s, size_t row, const sg_error *error)
+{
+    if (!s->errors || error->code == SG_ERR_MEMORY) return false;
+    s->errors[row] = *error;
+    memset(s->pixels + row * l->image_nbytes, 0, l->image_nbytes);
+    return true;
+}
+
 /* Fills the claimed rows; a failure of an earlier row wins over that of a later one, whoever comes first. */
 static void fill(sg_loader *l, size_t first, size_t n)
 {
@@ -92,7 +102,10 @@ static void fill(sg_loader *l, size_t first, size_t n)
     for (size_t i = 0; i < n && bad == SIZE_MAX && !atomic_load(&l->give_up); i++) {
         uint32_t item = l->o.items[l->places[first + i]];
         s->items[row + i] = item;
-        if (!load_row(l, s->pixels + (row + i) * l->image_nbytes, item, &error)) bad = row + i;
+        if (s->errors) s->errors[row + i].code = SG_OK;
+        if (!load_row(l, s->pixels + (row + i) * l->image_nbytes, item, &error) &&
+            !tolerate(l, s, row + i, &error))
+            bad = row + i;
     }
     pthread_mutex_lock(&l->mutex);
     if (bad < s->bad) {
@@ -144,7 +157,8 @@ static bool take_memory(sg_loader *l, sg_error *err)
     for (size_t i = 0; i <= BATCHES_AHEAD; i++) {
         l->slots[i].pixels = sg_calloc(l->o.batch, l->image_nbytes);
         l->slots[i].items = sg_alloc(l->o.batch, sizeof *l->slots[i].items);
-        ok = ok && l->slots[i].pixels && l->slots[i].items;
+        if (l->o.tolerant) l->slots[i].errors = sg_alloc(l->o.batch, sizeof *l->slots[i].errors);
+        ok = ok && l->slots[i].pixels && l->slots[i].items && (!l->o.tolerant || l->slots[i].errors);
     }
     return ok ? true : sg_fail_memory(err, "loader");
 }
@@ -232,7 +246,7 @@ bool sg_loader_next(sg_batch *batch, sg_loader *l, sg_error *err)
         return false;
     }
     memset(s->pixels + n * l->image_nbytes, 0, (l->o.batch - n) * l->image_nbytes);
-    *batch = (sg_batch){s->pixels, s->items, l->places + from, n};
+    *batch = (sg_batch){s->pixels, s->items, l->places + from, s->errors, n};
     return true;
 }
 
@@ -256,6 +270,7 @@ void sg_loader_close(sg_loader *l)
     for (size_t i = 0; i <= BATCHES_AHEAD; i++) {
         sg_free(l->slots[i].pixels);
         sg_free(l->slots[i].items);
+        sg_free(l->slots[i].errors);
     }
     sg_free(l->places);
     sg_free(l->threads);

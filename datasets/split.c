@@ -1,6 +1,7 @@
 #include <signet/split.h>
 
 #include "dataset_impl.h"
+#include "split_impl.h"
 #include <signet/buf.h>
 #include <signet/file.h>
 #include <signet/hash.h>
@@ -280,7 +281,7 @@ static void hash_part(sg_blake2b *hash, const sg_dataset *ds, const char *part, 
         sg_blake2b_update(hash, ds->names[items[i]], strlen(ds->names[items[i]]) + 1);
 }
 
-static bool set_checksum(sg_split *s, const sg_dataset *ds, sg_error *err)
+bool sg_split_set_checksum(sg_split *s, const sg_dataset *ds, sg_error *err)
 {
     uint8_t digest[16];
     sg_blake2b *hash = sg_blake2b_new(sizeof digest);
@@ -310,7 +311,7 @@ static bool draw_split(drawer *d, sg_error *err)
     shuffle_part(d, s->val, s->nval, DRAW_VAL);
     snprintf(s->protocol, sizeof s->protocol, "%s", d->p.name);
     s->top = d->p.top;
-    return set_checksum(s, d->ds, err);
+    return sg_split_set_checksum(s, d->ds, err);
 }
 
 bool sg_split_make(sg_split *split, const sg_dataset *ds, const sg_split_options *options, sg_error *err)

@@ -299,6 +299,24 @@ static void test_broken_image(void **state)
             assert_message(err, SG_ERR_FORMAT, "./20.png: PNG ends early");
         }
         sg_loader_close(loader);
+
+        o.tolerant = true;
+        loader = open_loader(ds, &o);
+        for (uint64_t pass = 0; pass < 2; pass++) {
+            sg_batch batch;
+            assert_true(sg_loader_start(loader, pass, NULL));
+            for (size_t n = 0; n < 40; n += batch.n) {
+                assert_true(sg_loader_next(&batch, loader, NULL));
+                assert_int_equal(batch.n, 8);
+                for (size_t i = 0; i < 8; i++) {
+                    bool bad = batch.items[i] == 20 || batch.items[i] == 22;
+                    assert_int_equal(batch.errors[i].code, bad ? SG_ERR_FORMAT : SG_OK);
+                    if (bad) assert_non_null(strstr(batch.errors[i].message, "png: PNG ends early"));
+                    for (size_t k = 0; bad && k < 64; k++) assert_int_equal(batch.pixels[i * 64 + k], 0);
+                }
+            }
+        }
+        sg_loader_close(loader);
     }
     /* What cannot be preprocessed is named too. */
     sg_loader_options o = {

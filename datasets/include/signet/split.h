@@ -4,6 +4,8 @@
 #define SIGNET_SPLIT_H
 
 #include <signet/dataset.h>
+#include <signet/preprocess.h>
+#include <signet/progress.h>
 
 /* Sizes a class (of the whole set when unlabelled or multi-label, and in the protocols that say so); SG_SPLIT_DEFAULT leaves the protocol's own,
  * SG_SPLIT_ALL takes what is left. */
@@ -33,6 +35,17 @@ typedef struct sg_split {
 /* Too few images of a class: SG_ERR_USAGE that names the class, what it has and what is asked. */
 bool sg_split_make(sg_split *split, const sg_dataset *ds, const sg_split_options *options, sg_error *err);
 void sg_split_clear(sg_split *split);
+/* Leaves out the images that do not load as `pp` asks: broken files, missing ones. Each image of the split is loaded
+ * once and its reason told in the order of the items, whatever the threads; then the checksum is that of what is left.
+ * Lack of memory and an interrupt end it instead. progress may be NULL; its total becomes the number of images. */
+typedef struct sg_broken {
+    void (*tell)(void *context, const sg_error *why); /* the message names the image */
+    void *context;
+    sg_progress *progress;
+    int threads; /* of the loader */
+} sg_broken;
+bool sg_split_drop_broken(sg_split *split, const sg_dataset *ds, const sg_preprocess *pp,
+                          const sg_broken *broken, sg_error *err);
 /* The part called "query", "train", "database" or "val"; SG_ERR_USAGE for another name. Borrowed. */
 bool sg_split_part(const uint32_t **items, size_t *n, const sg_split *split, const char *part, sg_error *err);
 /* One line an item: "part name", after a header line with protocol, seed and checksum. Atomic. */
