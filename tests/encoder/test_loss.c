@@ -114,14 +114,24 @@ static double reference_dpsh(const problem *p, const double *z)
     return (pairs > 0 ? sum / pairs : 0) + p->a * squares / (double)(p->n * p->k);
 }
 
+/* Bit k of an image's centre: the sign of the sum over its classes; the code after the classes settles ties. */
+static double centre_bit(const problem *p, size_t i, size_t k)
+{
+    const float *centres = p->loss->work;
+    double sum = 0;
+    for (size_t c = 0; c < p->labels->classes; c++)
+        if (sg_labels_has(p->labels, i, c)) sum += (double)centres[c * p->k + k];
+    return sum > 0 ? 1 : sum < 0 ? -1 : (double)centres[p->labels->classes * p->k + k];
+}
+
 static double reference_csq(const problem *p, const double *z)
 {
     double sum = 0, rows = 0;
     for (size_t i = 0; i < p->n; i++) {
-        if (p->labels->ids[i] < 0) continue;
+        if (sg_labels_count(p->labels, i) == 0) continue;
         rows++;
         for (size_t k = 0; k < p->k; k++) {
-            double c = p->loss->work[(size_t)p->labels->ids[i] * p->k + k], x = z[i * p->k + k];
+            double c = centre_bit(p, i, k), x = z[i * p->k + k];
             double q = (tanh(x) + 1) / 2;
             sum += c > 0 ? -log(q) : -log(1 - q);
             sum += p->a * pow(fabs(tanh(x)) - 1, 2);
@@ -143,17 +153,27 @@ static double reference_ce(const problem *p, const double *z)
     return rows > 0 ? sum / rows : 0;
 }
 
-static void check_reference(const char *name, size_t n, size_t k, size_t classes,
+/* A class each, or a row of labels each with two in five set; the second image has none. */
+static void draw_labels(sg_labels *labels, size_t n, size_t classes, bool multi, sg_rng *rng)
+{
+    assert_true(sg_labels_init(labels, n, classes, multi, NULL));
+    for (size_t i = 0; i < n; i++) {
+        if (n > 2 && i == 1) continue;
+        if (!multi) labels->ids[i] = (int32_t)sg_rng_below(rng, classes);
+        for (size_t c = 0; multi && c < classes; c++)
+            labels->rows[i * classes + c] = sg_rng_below(rng, 5) < 2;
+    }
+}
+
+static void check_reference(const char *name, size_t n, size_t k, size_t classes, bool multi,
                             double (*reference)(const problem *, const double *))
 {
-    sg_loss_options options = {.outputs = k, .classes = classes, .batch = n + 3, .seed = 11};
+    sg_loss_options options = {.outputs = k, .classes = classes, .batch = n + 3, .multi = multi, .seed = 11};
     sg_loss *loss;
     assert_true(sg_loss_new(&loss, name, &options, NULL));
     sg_labels labels;
-    assert_true(sg_labels_init(&labels, n, classes, false, NULL));
-    sg_rng rng = sg_rng_at(n, SG_RNG_TEST, k, 0);
-    for (size_t i = 0; i < n; i++) labels.ids[i] = (int32_t)sg_rng_below(&rng, classes);
-    if (n > 2) labels.ids[1] = -1;
+    sg_rng rng = sg_rng_at(n, SG_RNG_TEST, k, multi);
+    draw_labels(&labels, n, classes, multi, &rng);
     float *z = sg_alloc(n * k, sizeof *z), *dz = sg_alloc(n * k, sizeof *dz);
     double *x = sg_alloc(n * k, sizeof *x);
     for (size_t i = 0; i < n * k; i++) x[i] = z[i] = (float)(2.0 * sg_rng_normal(&rng));
@@ -183,10 +203,12 @@ static void test_differences(void **state)
 {
     (void)state;
     for (size_t n = 1; n <= 9; n += 4) {
-        check_reference("dpsh", n, 16, 3, reference_dpsh);
-        check_reference("csq", n, 16, 3, reference_csq);
-        check_reference("csq", n, 24, 4, reference_csq);
-        check_reference("ce", n, 7, 7, reference_ce);
+        for (int multi = 0; multi < 2; multi++) {
+            check_reference("dpsh", n, 16, 3, multi, reference_dpsh);
+            check_reference("csq", n, 16, 3, multi, reference_csq);
+            check_reference("csq", n, 24, 4, multi, reference_csq);
+        }
+        check_reference("ce", n, 7, 7, false, reference_ce);
     }
 }
 
