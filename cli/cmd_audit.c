@@ -71,7 +71,7 @@ static bool check_data(int *status, sg_split *split, const sg_dataset *ds, const
     bool ok = true;
     for (size_t i = 0; ok && o->data.skip_broken && i < o->models.n; i++) {
         sg_model *model;
-        if (!cli_model_load(&model, o->models.items[i], NULL, err)) return false;
+        if (!cli_model_load(&model, call, o->models.items[i], NULL, err)) return false;
         ok = cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err);
         sg_model_free(model);
     }

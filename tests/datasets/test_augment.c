@@ -74,13 +74,15 @@ static void test_parts(void **state)
     sg_image picture = get_pnm(fixture("augment/picture.ppm"));
     char *text = get_file(fixture("augment/parts.txt"), &nbytes), *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        char name[64], path[128];
+        char name[64], filter[16], path[128];
         int left, top, w, h, width, height;
-        assert_int_equal(sscanf(line, "%63s %d %d %d %d %d %d", name, &left, &top, &w, &h, &width, &height),
-                         7);
+        assert_int_equal(
+            sscanf(line, "%63s %15s %d %d %d %d %d %d", name, filter, &left, &top, &w, &h, &width, &height),
+            8);
         snprintf(path, sizeof path, "augment/%s", name);
         sg_image want = get_pnm(fixture(path)), part, got;
         sg_preprocess pp = {.channels = 3, .width = width, .height = height};
+        assert_true(sg_preprocess_set(&pp, "filter", filter, NULL));
         assert_true(sg_image_crop(&part, &picture, left, top, w, h, NULL));
         assert_true(sg_preprocess_image(&got, &part, &pp, NULL));
         for (size_t i = 0; i < image_nbytes(&want); i++)
