@@ -52,10 +52,13 @@ static bool decide(decided *d, const eval_options *o, size_t top, sg_error *err)
     return true;
 }
 
-static bool print_retrieval_json(const sg_retrieval *r, const decided *d, const char *protocol, sg_error *err)
+/* split NULL: of codes as given. */
+static bool print_retrieval_json(const sg_retrieval *r, const decided *d, const sg_split *split,
+                                 sg_error *err)
 {
     sg_json *root = sg_json_object();
-    sg_json_add_string(root, "protocol", protocol);
+    sg_json_add_string(root, "protocol", split ? split->protocol : NULL);
+    sg_json_add_string(root, "split", split ? split->checksum : NULL);
     sg_json_add_int(root, "queries", (int64_t)r->queries);
     sg_json_add_int(root, "database", (int64_t)r->database);
     sg_json_add_int(root, "bits", (int64_t)d->retrieval.nbits);
@@ -79,10 +82,10 @@ static bool print_retrieval_json(const sg_retrieval *r, const decided *d, const 
     return cli_print_json(root, err);
 }
 
-static void print_retrieval_text(const sg_retrieval *r, const decided *d, const char *protocol)
+static void print_retrieval_text(const sg_retrieval *r, const decided *d, const sg_split *split)
 {
     printf("protocol         %s: %zu queries, %zu in the database, %zu bits\n",
-           protocol ? protocol : "codes as given", r->queries, r->database, d->retrieval.nbits);
+           split ? split->protocol : "codes as given", r->queries, r->database, d->retrieval.nbits);
     if (d->retrieval.top)
         printf("mAP@%-13zu", d->retrieval.top);
     else
@@ -94,15 +97,16 @@ static void print_retrieval_text(const sg_retrieval *r, const decided *d, const 
         printf("precision@%-7zu%.4f  (recall %.4f)\n", d->precision_at[i], r->precision_at[i],
                r->recall_at[i]);
     printf("within radius 2  %.4f\n", r->radius2);
+    if (split) printf("checksum         %s, of the lists of images\n", split->checksum);
     if (r->without_relevant)
         printf("%zu queries have nothing relevant in the database: they count 0\n", r->without_relevant);
 }
 
-static bool emit_retrieval(const sg_retrieval *r, const decided *d, const char *protocol, bool json,
+static bool emit_retrieval(const sg_retrieval *r, const decided *d, const sg_split *split, bool json,
                            sg_error *err)
 {
-    if (json) return print_retrieval_json(r, d, protocol, err);
-    print_retrieval_text(r, d, protocol);
+    if (json) return print_retrieval_json(r, d, split, err);
+    print_retrieval_text(r, d, split);
     return cli_stdout_check(err);
 }
 
@@ -139,10 +143,12 @@ static bool eval_classifier(const sg_model *model, const sg_dataset *ds, const s
     if (!o->json) {
         printf("protocol  %s: %zu queries\naccuracy  %.4f  (top 5: %.4f)\n", split->protocol, split->nquery,
                top1, top5);
+        printf("checksum  %s, of the lists of images\n", split->checksum);
         return cli_stdout_check(err);
     }
     sg_json *root = sg_json_object();
     sg_json_add_string(root, "protocol", split->protocol);
+    sg_json_add_string(root, "split", split->checksum);
     sg_json_add_int(root, "queries", (int64_t)split->nquery);
     sg_json_add_number(root, "accuracy", top1);
     sg_json_add_number(root, "top5", top5);
@@ -162,7 +168,7 @@ static bool eval_hash(const sg_model *model, const sg_dataset *ds, const sg_spli
     bool ok = sg_evaluate_retrieval(&r, model, ds, split, &d.retrieval, &progress, err);
     sg_progress_end(&progress);
     if (!ok) return false;
-    ok = emit_retrieval(&r, &d, split->protocol, o->json, err);
+    ok = emit_retrieval(&r, &d, split, o->json, err);
     sg_retrieval_clear(&r);
     return ok;
 }

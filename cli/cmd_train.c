@@ -180,8 +180,8 @@ static bool decide_training(sg_train_options *t, const train_options *o, const c
 }
 
 /* By gradients, epoch after epoch. */
-static bool learn(sg_model *model, const train_options *o, const cli_call *call, const sg_dataset *ds,
-                  const sg_split *split, sg_error *err)
+static bool learn(sg_model *model, const train_options *o, const cli_call *call, int *status,
+                  const sg_dataset *ds, sg_split *split, sg_error *err)
 {
     sg_kv loss_values = SG_KV_INIT;
     sg_train_options options;
@@ -189,10 +189,12 @@ static bool learn(sg_model *model, const train_options *o, const cli_call *call,
     validation context = {ds, split};
     bool classifier = sg_model_spec(model)->head == SG_HEAD_CLASSIFIER;
     sg_validate check = {classifier ? "accuracy" : "mAP", validate, &context};
-    cli_remark(call, "%zu training and %zu validation images, rule %s, loss %s", split->ntrain, split->nval,
-               o->rule, o->loss);
     bool ok = decide_training(&options, o, call, &loss_values, err) &&
-              sg_train_run(&result, model, ds, split, &options, split->nval ? &check : NULL, o->out, err);
+              cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err);
+    if (ok)
+        cli_remark(call, "%zu training and %zu validation images, rule %s, loss %s", split->ntrain,
+                   split->nval, o->rule, o->loss);
+    ok = ok && sg_train_run(&result, model, ds, split, &options, split->nval ? &check : NULL, o->out, err);
     if (ok && split->nval)
         cli_remark(call, "best epoch %zu of %zu: %s %.4f on validation images; %s/best.safetensors",
                    result.best_epoch, result.epochs, check.score_name, result.best_score, o->out);
@@ -208,12 +210,12 @@ static bool train(const train_options *o, const cli_call *call, int *status, con
     sg_model *from = NULL, *model = NULL;
     bool ok = (!o->weights || sg_model_load(&from, o->weights, err)) &&
               make_model(&model, o, ds, from, call, err) &&
-              cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err) &&
               (!from || sg_kv_set(&model->notes, "parent", from->fingerprint, err));
     if (ok && sg_projection_known(o->loss))
-        ok = cli_fit(model, o->loss, ds, split, (size_t)o->batch, (uint64_t)o->seed, o->out, call, err);
+        ok = cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err) &&
+             cli_fit(model, o->loss, ds, split, (size_t)o->batch, (uint64_t)o->seed, o->out, call, err);
     else if (ok)
-        ok = learn(model, o, call, ds, split, err);
+        ok = learn(model, o, call, status, ds, split, err);
     sg_model_free(model);
     sg_model_free(from);
     return ok;
