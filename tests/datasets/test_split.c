@@ -356,9 +356,13 @@ static void test_multi_label_protocols(void **state)
         assert_protocol(ds, cases[i].name, cases[i].sizes, cases[i].train_in_database);
         sg_dataset_close(ds);
     }
-    sg_split s;
-    sg_error err = {0};
     sg_dataset *ds = open_rows("database.txt", 4999);
+    sg_split s = make(ds, (sg_split_options){"flickr25k", 0, 10, 3000, -1, 700});
+    assert_sizes(&s, 10, 2300, 700, 1989, 0);
+    sg_split_clear(&s);
+    sg_error err = {0};
+    assert_false(sg_split_make(&s, ds, &(sg_split_options){"flickr25k", 0, 10, 3000, -1, 3001}, &err));
+    assert_message(err, SG_ERR_USAGE, "there are 3000 images left to draw val from, 3001 are asked for");
     assert_false(sg_split_make(&s, ds, &(sg_split_options){"coco", 0, -1, -1, -1, -1}, &err));
     assert_message(err, SG_ERR_USAGE,
                    "protocol coco: there are 4999 images left to draw query from, 5000 are asked for");
