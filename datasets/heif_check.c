@@ -5,6 +5,7 @@
 
 /* Far above real files: a picture of 100 megapixels in tiles of 512 x 512 has 400 items. */
 #define ITEMS_MAX             ((size_t)4096)
+#define PROPERTIES_MAX        ((size_t)32768) /* their numbers have 15 bits */
 #define REFERENCES_MAX_NBYTES ((size_t)1 << 16)
 #define DEPTH_MAX             8
 /* Tiles overlap the edges of what they make, and there may be alpha beside the colours. */
@@ -24,6 +25,7 @@ typedef struct heif_file {
     sg_span references, properties, idat;
     item *items; /* (n) owned */
     size_t n;
+    uint64_t data_nbytes; /* of the items that are needed */
     uint64_t max_pixels;
     sg_error *err;
 } heif_file;
@@ -73,14 +75,18 @@ static item *find_item(const heif_file *f, uint64_t id)
     return NULL;
 }
 
+static bool fail_count(const heif_file *f, uint64_t n)
+{
+    return sg_fail(f->err, SG_ERR_LIMIT, "HEIF has %llu items, more than %zu", (unsigned long long)n,
+                   ITEMS_MAX);
+}
+
 static bool read_items(heif_file *f, sg_span box)
 {
     unsigned flags, version = get_version(&box, &flags);
     uint64_t count = sg_span_get(&box, version == 0 ? 2 : 4);
-    if (count > ITEMS_MAX)
-        return sg_fail(f->err, SG_ERR_LIMIT, "HEIF has %llu items, more than %zu", (unsigned long long)count,
-                       ITEMS_MAX);
-    f->items = sg_calloc(ITEMS_MAX, sizeof *f->items);
+    if (count > ITEMS_MAX) return fail_count(f, count);
+    f->items = sg_calloc(count, sizeof *f->items);
     if (!f->items) return sg_fail_memory(f->err, "HEIF");
     sg_span type, content;
     while (next_box(&type, &content, &box)) {
@@ -89,9 +95,8 @@ static bool read_items(heif_file *f, sg_span box)
         item it = {.id = sg_span_get(&content, version == 2 ? 2 : 4)};
         sg_span_get(&content, 2);
         it.type = sg_span_take(&content, 4);
-        if (f->n == ITEMS_MAX || find_item(f, it.id))
-            return sg_fail(f->err, SG_ERR_FORMAT,
-                           "HEIF is broken: item %llu is there twice or too many items",
+        if (f->n == count || find_item(f, it.id))
+            return sg_fail(f->err, SG_ERR_FORMAT, "HEIF is broken: item %llu is there twice, or not counted",
                            (unsigned long long)it.id);
         f->items[f->n++] = it;
     }
@@ -107,14 +112,17 @@ static void set_extent(const heif_file *f, item *it, unsigned method, uint64_t o
     it->data = sg_span_take(&from, nbytes); /* none of it when it ends beyond the file: libheif says so */
 }
 
-static void read_locations(heif_file *f, sg_span box)
+static bool read_locations(heif_file *f, sg_span box)
 {
     unsigned flags, version = get_version(&box, &flags);
     unsigned sizes = (unsigned)sg_span_get(&box, 2);
     unsigned offset_size = sizes >> 12, length_size = sizes >> 8 & 15, base_size = sizes >> 4 & 15;
     unsigned index_size = version == 0 ? 0 : sizes & 15;
-    if (offset_size > 8 || length_size > 8 || base_size > 8 || index_size > 8) return;
-    for (uint64_t n = sg_span_get(&box, version < 2 ? 2 : 4); n > 0 && !box.bad; n--) {
+    if (offset_size > 8 || length_size > 8 || base_size > 8 || index_size > 8)
+        return sg_fail(f->err, SG_ERR_FORMAT, "HEIF is broken: numbers of more than 8 bytes");
+    uint64_t n = sg_span_get(&box, version < 2 ? 2 : 4);
+    if (n > ITEMS_MAX) return fail_count(f, n);
+    for (; n > 0 && !box.bad; n--) {
         item *it = find_item(f, sg_span_get(&box, version < 2 ? 2 : 4));
         unsigned method = version == 0 ? 0 : (unsigned)sg_span_get(&box, 2) & 15;
         sg_span_get(&box, 2);
@@ -125,34 +133,50 @@ static void read_locations(heif_file *f, sg_span box)
             if (it && !box.bad) set_extent(f, it, method, offset, nbytes);
         }
     }
+    return true;
 }
 
-/* Property number `index`, from 1, of an item: the decoder's configuration, if it is one. */
-static void read_property(const heif_file *f, item *it, uint64_t index)
+static size_t count_boxes(sg_span boxes)
 {
-    sg_span boxes = find_box(f->properties, "ipco"), type, content;
-    for (uint64_t i = 1; next_box(&type, &content, &boxes); i++) {
-        if (i != index) continue;
-        if (is(type, "hvcC")) sg_hevc_config_size(&it->size, content);
-        if (is(type, "av1C") && content.nbytes > 4) {
+    sg_span type, content;
+    size_t n = 0;
+    while (n < PROPERTIES_MAX && next_box(&type, &content, &boxes)) n++;
+    return n;
+}
+
+/* What each property says of a coded picture's size, by its number less 1: (n). */
+static void read_configs(sg_coded_size *sizes, size_t n, sg_span boxes)
+{
+    sg_span type, content;
+    for (size_t i = 0; i < n && next_box(&type, &content, &boxes); i++) {
+        if (is(type, "hvcC")) sg_hevc_config_size(&sizes[i], content);
+        if (is(type, "av1C")) {
             sg_span_take(&content, 4);
-            sg_av1_data_size(&it->size, content);
+            sg_av1_data_size(&sizes[i], content);
         }
-        return;
     }
 }
 
-static void read_properties(heif_file *f)
+static bool read_properties(heif_file *f)
 {
+    sg_span boxes = find_box(f->properties, "ipco");
+    size_t nsizes = count_boxes(boxes);
+    sg_coded_size *sizes = sg_calloc(nsizes, sizeof *sizes);
+    if (!sizes) return sg_fail_memory(f->err, "HEIF");
+    read_configs(sizes, nsizes, boxes);
     sg_span box = find_box(f->properties, "ipma");
     unsigned flags, version = get_version(&box, &flags);
-    for (uint64_t n = sg_span_get(&box, 4); n > 0 && !box.bad; n--) {
+    uint64_t n = sg_span_get(&box, 4);
+    bool ok = n <= ITEMS_MAX ? true : fail_count(f, n);
+    for (; ok && n > 0 && !box.bad; n--) {
         item *it = find_item(f, sg_span_get(&box, version < 1 ? 2 : 4));
         for (uint64_t properties = sg_span_get(&box, 1); properties > 0 && !box.bad; properties--) {
-            uint64_t index = flags & 1 ? sg_span_get(&box, 2) & 0x7fff : sg_span_get(&box, 1) & 0x7f;
-            if (it && !box.bad) read_property(f, it, index);
+            uint64_t number = flags & 1 ? sg_span_get(&box, 2) & 0x7fff : sg_span_get(&box, 1) & 0x7f;
+            if (it && number > 0 && number <= nsizes) sg_coded_size_raise(&it->size, sizes[number - 1]);
         }
     }
+    sg_free(sizes);
+    return ok;
 }
 
 /* The size that an item states by its own data. */
@@ -205,6 +229,9 @@ static bool add_cost(heif_file *f, item *it, unsigned depth)
         (is(it->type, "hvc1") || is(it->type, "av01") || is(it->type, "grid") || is(it->type, "iovl")))
         return sg_fail(f->err, SG_ERR_UNSUPPORTED,
                        "HEIF holds a picture in pieces, which signet does not read");
+    f->data_nbytes += it->data.nbytes;
+    if (f->data_nbytes > 2 * f->bytes.nbytes)
+        return sg_fail(f->err, SG_ERR_LIMIT, "HEIF gives the same bytes to more than one picture");
     read_size(it);
     if (it->size.width &&
         !sg_codec_check_size(it->size.width, it->size.height, f->bytes.nbytes, f->max_pixels, f->err))
@@ -226,8 +253,7 @@ static bool check_meta(heif_file *f, sg_span meta)
         return sg_fail(f->err, SG_ERR_LIMIT, "HEIF has references of more than %zu bytes",
                        REFERENCES_MAX_NBYTES);
     if (!read_items(f, find_box(meta, "iinf"))) return false;
-    read_locations(f, find_box(meta, "iloc"));
-    read_properties(f);
+    if (!read_locations(f, find_box(meta, "iloc")) || !read_properties(f)) return false;
     sg_span primary = find_box(meta, "pitm");
     item *it = find_item(f, sg_span_get(&primary, get_version(&primary, &flags) == 0 ? 2 : 4));
     return !it || add_cost(f, it, 0);

@@ -23,7 +23,8 @@ typedef struct sg_coded_size {
     uint32_t width, height; /* the largest of what was seen; 0: none */
 } sg_coded_size;
 
-/* Raises *size to what these state: a decoder's configuration record, and an item's data. */
+void sg_coded_size_raise(sg_coded_size *size, sg_coded_size seen);
+/* Raise *size to what these state: a decoder's configuration record, and an item's data. */
 void sg_hevc_config_size(sg_coded_size *size, sg_span config); /* hvcC: ISO/IEC 14496-15, 8.3.3 */
 void sg_hevc_data_size(sg_coded_size *size, sg_span data);     /* units, each with its length in 4 bytes */
 void sg_av1_data_size(sg_coded_size *size, sg_span data); /* open bitstream units: AV1 specification, 5.3 */

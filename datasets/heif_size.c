@@ -45,10 +45,9 @@ static uint32_t get_exp_golomb(bits *b)
     return zeros >= 32 ? UINT32_MAX : (1u << zeros) - 1 + get_bits(b, zeros);
 }
 
-static void raise_size(sg_coded_size *size, uint32_t width, uint32_t height)
+void sg_coded_size_raise(sg_coded_size *size, sg_coded_size seen)
 {
-    if ((uint64_t)width * height <= (uint64_t)size->width * size->height) return;
-    *size = (sg_coded_size){width, height};
+    if ((uint64_t)seen.width * seen.height > (uint64_t)size->width * size->height) *size = seen;
 }
 
 /* profile_tier_level(1, layers): 88 bits of profile and 8 of level, for the whole and for each layer that has them. */
@@ -80,7 +79,7 @@ static void hevc_unit_size(sg_coded_size *size, sg_span unit)
     get_exp_golomb(&b);                           /* sps_seq_parameter_set_id */
     if (get_exp_golomb(&b) == 3) get_bits(&b, 1); /* chroma_format_idc, separate_colour_plane_flag */
     uint32_t width = get_exp_golomb(&b), height = get_exp_golomb(&b);
-    if (b.at <= b.nbits) raise_size(size, width, height);
+    if (b.at <= b.nbits) sg_coded_size_raise(size, (sg_coded_size){width, height});
 }
 
 void sg_hevc_config_size(sg_coded_size *size, sg_span config)
@@ -129,7 +128,7 @@ static void av1_sequence_size(sg_coded_size *size, sg_span unit)
         skip_operating_points(&b);
     unsigned width_nbits = get_bits(&b, 4) + 1, height_nbits = get_bits(&b, 4) + 1;
     uint32_t width = get_bits(&b, width_nbits) + 1, height = get_bits(&b, height_nbits) + 1;
-    if (b.at <= b.nbits) raise_size(size, width, height);
+    if (b.at <= b.nbits) sg_coded_size_raise(size, (sg_coded_size){width, height});
 }
 
 static uint64_t get_leb128(sg_span *s)
