@@ -1,4 +1,5 @@
 #include "model_impl.h"
+#include "weights_impl.h"
 
 #include <inttypes.h>
 #include <signet/buf.h>
@@ -102,7 +103,21 @@ bool sg_model_check(const sg_model *model, sg_error *err)
     return ok;
 }
 
+bool sg_model_export(const sg_model *model, const char *path, sg_error *err)
+{
+    packed p;
+    sg_kv meta = SG_KV_INIT;
+    if (!packed_init(&p, model->params, err)) return sg_prefix(err, "%s", path);
+    bool ok = sg_kv_set(&meta, "format", "pt", err) && /* "of PyTorch": loaders ask for it */
+              sg_safetensors_write(path, &meta, p.tensors, p.ntensors, p.data, err);
+    sg_kv_clear(&meta);
+    packed_clear(&p);
+    return ok;
+}
+
 /* ---- loading ---- */
+
+#define IMPORT "signet model import FILE --arch ARCH -o MODEL takes them in"
 
 static bool checksums_check(const sg_safetensors *st, sg_error *err)
 {
@@ -110,7 +125,9 @@ static bool checksums_check(const sg_safetensors *st, sg_error *err)
     const char *format = sg_kv_get(&st->metadata, "signet.format");
     const char *header_said = sg_kv_get(&st->metadata, "signet.header_xxh3");
     const char *data_said = sg_kv_get(&st->metadata, "signet.xxh3");
-    if (!format) return sg_fail(err, SG_ERR_FORMAT, "no model of signet (signet.format is missing)");
+    if (!format)
+        return sg_fail(err, SG_ERR_FORMAT, "no model of signet, but %zu tensors of other weights: " IMPORT,
+                       st->ntensors);
     if (strcmp(format, SG_MODEL_FORMAT) != 0)
         return sg_fail(err, SG_ERR_UNSUPPORTED, "a model of format '%s'; this signet reads " SG_MODEL_FORMAT,
                        format);
@@ -128,7 +145,7 @@ static bool same_shape(const sg_tensor *t, const sg_st_tensor *stored)
     return t->ndim == stored->ndim && memcmp(t->dims, stored->dims, (size_t)t->ndim * sizeof *t->dims) == 0;
 }
 
-static bool variances_check(const sg_tensor *t, const float *values, sg_error *err)
+bool sg_variances_check(const sg_tensor *t, const float *values, sg_error *err)
 {
     for (size_t i = 0; i < t->size; i++)
         if (values[i] < 0.0f)
@@ -146,7 +163,8 @@ static bool tensors_read(sg_params *params, const sg_safetensors *st, sg_error *
             return sg_fail(err, SG_ERR_FORMAT, "tensor '%s' has a shape that its network does not have",
                            t->name);
         if (!sg_safetensors_floats(params->block + t->offset, st, stored, err)) return false;
-        if (t->role == SG_TENSOR_BN_VAR && !variances_check(t, params->block + t->offset, err)) return false;
+        if (t->role == SG_TENSOR_BN_VAR && !sg_variances_check(t, params->block + t->offset, err))
+            return false;
     }
     for (size_t i = 0; i < st->ntensors; i++)
         if (!sg_params_find(params, st->tensors[i].name))
@@ -170,6 +188,8 @@ bool sg_model_load(sg_model **out, const char *path, sg_error *err)
 {
     sg_safetensors st;
     *out = NULL;
+    if (sg_weights_of_pytorch(path))
+        return sg_fail(err, SG_ERR_FORMAT, "%s: no model of signet, but weights of PyTorch: " IMPORT, path);
     if (!sg_safetensors_open(&st, path, err)) return false;
     sg_model *model = sg_calloc(1, sizeof *model);
     bool ok = model ? model_read(model, &st, err) : sg_fail_memory(err, "model");

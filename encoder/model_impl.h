@@ -19,4 +19,7 @@ bool sg_model_meta_read(sg_model *model, const sg_kv *meta, sg_error *err);
 bool sg_model_fingerprint(char hex[65], const sg_kv *meta, const sg_st_tensor *tensors, size_t ntensors,
                           const unsigned char *data, sg_error *err);
 
+/* SG_ERR_FORMAT names the first variance below 0. */
+bool sg_variances_check(const sg_tensor *t, const float *values, sg_error *err);
+
 #endif

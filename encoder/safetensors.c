@@ -56,12 +56,14 @@ static bool tensor_read(sg_st_tensor *t, const sg_json *entry, const char *path,
 {
     const char *dtype = sg_json_string(sg_json_get(entry, "dtype"));
     const sg_json *shape = sg_json_get(entry, "shape"), *offsets = sg_json_get(entry, "data_offsets");
-    size_t end, nbytes = sizeof(float), ndim = sg_json_size(shape);
+    size_t end, ndim = sg_json_size(shape);
     if (!dtype || !shape || sg_json_size(entry) != 3 || sg_json_size(offsets) != 2)
         return tensor_lie(path, t, err, "its entry is not dtype, shape and data_offsets");
-    if (strcmp(dtype, "F32") != 0)
-        return sg_fail(err, SG_ERR_UNSUPPORTED, "%s: tensor '%s' is %s; signet reads F32", path, t->name,
-                       dtype);
+    t->dtype = sg_dtype_of_safetensors(dtype);
+    if (!t->dtype)
+        return sg_fail(err, SG_ERR_UNSUPPORTED, "%s: tensor '%s' is %s, which signet does not read", path,
+                       t->name, dtype);
+    size_t nbytes = t->dtype->nbytes;
     if (ndim > SG_ST_DIMS_MAX || sg_json_key(shape, 0))
         return tensor_lie(path, t, err, "its shape is no list of sizes");
     t->ndim = (int)ndim;
@@ -179,6 +181,9 @@ bool sg_floats_finite(const char *name, const float *values, size_t n, sg_error 
 
 bool sg_safetensors_floats(float *dst, const sg_safetensors *st, const sg_st_tensor *tensor, sg_error *err)
 {
+    if (tensor->dtype != &sg_dtype_f32)
+        return sg_fail(err, SG_ERR_UNSUPPORTED, "tensor '%s' is %s; a model's are F32", tensor->name,
+                       tensor->dtype->safetensors);
     if (tensor->nbytes > 0) memcpy(dst, st->data + tensor->begin, tensor->nbytes); /* at any address */
     return sg_floats_finite(tensor->name, dst, tensor->nbytes / sizeof *dst, err);
 }

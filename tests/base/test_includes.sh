@@ -19,7 +19,7 @@ declare -A sees=(
 # Files that see less than their room: eval's metrics are pure.
 metrics_sees="base"
 
-third_party='^(cblas\.h|lapack\.h|dnnl[a-z_]*\.h|oneapi/.*|lmdb\.h|faiss/.*|turbojpeg\.h|jpeglib\.h|spng\.h|libexif/.*|webp/.*|libheif/.*|zlib\.h|cJSON\.h|cjson/.*|blake2\.h|xxhash\.h)$'
+third_party='^(cblas\.h|lapack\.h|dnnl[a-z_]*\.h|oneapi/.*|lmdb\.h|faiss/.*|turbojpeg\.h|jpeglib\.h|spng\.h|libexif/.*|webp/.*|libheif/.*|zlib\.h|zip\.h|cJSON\.h|cjson/.*|blake2\.h|xxhash\.h)$'
 
 complain()
 {

@@ -26,6 +26,8 @@ bool sg_model_load(sg_model **model, const char *path, sg_error *err);
 /* Computes the fingerprint, writes atomically: the same model gives the same bytes. A parameter that is not finite is
  * SG_ERR_FORMAT, a note that is not UTF-8 SG_ERR_USAGE. */
 bool sg_model_save(sg_model *model, const char *path, sg_error *err);
+/* Writes the tensors as plain safetensors for other programs: torchvision's names, a hash's last layer as "head". */
+bool sg_model_export(const sg_model *model, const char *path, sg_error *err);
 void sg_model_free(sg_model *model);
 /* Computes the fingerprint anew and compares it with the stored one: SG_ERR_FORMAT when it differs. */
 bool sg_model_check(const sg_model *model, sg_error *err);

@@ -5,6 +5,8 @@
 
 #include <signet/net.h>
 
+#define SG_TENSOR_NAME_MAX 128
+
 typedef enum {
     SG_TENSOR_WEIGHT, /* of a convolution or linear layer: what a rule's B stands in for */
     SG_TENSOR_BIAS,
@@ -15,7 +17,7 @@ typedef enum {
 } sg_tensor_role;
 
 typedef struct sg_tensor {
-    char name[128];
+    char name[SG_TENSOR_NAME_MAX];
     sg_tensor_role role;
     int ndim;
     int64_t dims[4];
