@@ -107,12 +107,25 @@ static void test_lies(void **state)
     check_lie("{} {}", 0, "header");
 }
 
+/* Other numbers are told and sized, but only F32 are a model's. */
 static void test_dtype(void **state)
 {
     (void)state;
-    static const char header[] = "{\"fc.w\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}";
-    put_file(strlen(header), header, strlen(header), 8);
-    check_refused(SG_ERR_UNSUPPORTED, "tensor 'fc.w' is BF16");
+    static const char half[] = "{\"fc.w\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}";
+    static const char other[] = "{\"fc.w\":{\"dtype\":\"F8_E5M2\",\"shape\":[8],\"data_offsets\":[0,8]}}";
+    sg_safetensors st;
+    sg_error err = {0};
+    float values[4];
+    put_file(strlen(half), half, strlen(half), 8);
+    assert_true(sg_safetensors_open(&st, path, &err));
+    assert_string_equal(st.tensors[0].dtype->name, "bf16");
+    assert_false(sg_safetensors_floats(values, &st, &st.tensors[0], &err));
+    assert_int_equal(err.code, SG_ERR_UNSUPPORTED);
+    assert_string_equal(err.message, "tensor 'fc.w' is BF16; a model's are F32");
+    sg_safetensors_close(&st);
+    check_lie("{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "differ in size");
+    put_file(strlen(other), other, strlen(other), 8);
+    check_refused(SG_ERR_UNSUPPORTED, "tensor 'fc.w' is F8_E5M2");
 }
 
 static void test_length(void **state)
