@@ -1,5 +1,6 @@
 /* signet train: a hash or a classifier, from scratch or from a model's weights, by any learning rule. */
 #include "commands.h"
+#include "import.h"
 #include "train_fit.h"
 
 #include <signet/evaluate.h>
@@ -46,14 +47,11 @@ static void set_defaults(void *options)
                                                 .crop_scale = NOT_GIVEN};
 }
 
-/* Channel means and deviations of ImageNet's photographs, and their averages for grey pictures. */
-static void set_normalisation(sg_net_spec *spec)
+/* One of our models, or foreign weights for --arch. */
+static bool load_weights(sg_model **from, const train_options *o, const cli_call *call, sg_error *err)
 {
-    static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
-    for (int c = 0; c < 3; c++) {
-        spec->mean[c] = spec->channels == 1 ? 0.449f : mean[c];
-        spec->std[c] = spec->channels == 1 ? 0.226f : std[c];
-    }
+    const cli_import import = {.arch = o->arch, .input = o->input, .channels = o->channels};
+    return cli_import_model(from, o->weights, &import, call, err);
 }
 
 /* What the network will be: the weights' own shape, or --arch's usual input unless --size and --channels say. */
@@ -64,7 +62,8 @@ static bool decide_spec(sg_net_spec *spec, const train_options *o, const sg_mode
         *spec = *sg_model_spec(from);
         if (o->arch && strcmp(o->arch, spec->arch))
             return sg_fail(err, SG_ERR_USAGE, "--arch %s: %s holds %s", o->arch, o->weights, spec->arch);
-        if (o->input.size || o->channels)
+        bool sized = o->input.size && (o->input.size != spec->height || o->input.size != spec->width);
+        if (sized || (o->channels && o->channels != spec->channels))
             return sg_fail(err, SG_ERR_USAGE, "--size and --channels come from %s", o->weights);
     } else {
         if (!o->arch) return sg_fail(err, SG_ERR_USAGE, "--arch or --weights is missing");
@@ -73,7 +72,7 @@ static bool decide_spec(sg_net_spec *spec, const train_options *o, const sg_mode
         if (o->input.size) spec->height = spec->width = o->input.size;
         if (o->channels) spec->channels = o->channels;
         if (!spec->channels) spec->channels = 3;
-        set_normalisation(spec);
+        cli_normalisation(spec);
     }
     spec->head = sg_projection_known(o->loss) ? SG_HEAD_HASH : sg_loss_head(o->loss);
     spec->outputs = spec->head == SG_HEAD_HASH ? o->bits : (int64_t)labels->classes;
@@ -208,9 +207,9 @@ static bool train(const train_options *o, const cli_call *call, int *status, con
                   sg_split *split, sg_error *err)
 {
     sg_model *from = NULL, *model = NULL;
-    bool ok = (!o->weights || sg_model_load(&from, o->weights, err)) &&
+    bool ok = (!o->weights || load_weights(&from, o, call, err)) &&
               make_model(&model, o, ds, from, call, err) &&
-              (!from || sg_kv_set(&model->notes, "parent", from->fingerprint, err));
+              (!from || !*from->fingerprint || sg_kv_set(&model->notes, "parent", from->fingerprint, err));
     if (ok && sg_projection_known(o->loss))
         ok = cli_data_check(status, split, ds, &o->data, &model->preprocess, call, err) &&
              cli_fit(model, o->loss, ds, split, (size_t)o->batch, (uint64_t)o->seed, o->out, call, err);
@@ -262,7 +261,8 @@ static const cli_option options[] = {
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "network", 0, 0},
     {"arch", 0, CLI_TEXT, AT(arch), "ARCH",
      "a network from scratch, such as resnet18 (an unknown name lists all)", 0, 0},
-    {"weights", 0, CLI_TEXT, AT(weights), "FILE", "start from a model; another head is made new", 0, 0},
+    {"weights", 0, CLI_TEXT, AT(weights), "FILE",
+     "start from a model, or with --arch from a PyTorch file or safetensors; another head is made new", 0, 0},
     {"bits", 0, CLI_COUNT, AT(bits), "K", "length of the code (default: 32)", 8, 1024},
     {"channels", 0, CLI_COUNT, AT(channels), "C", "1 (grey) or 3 (default: 3 where both go)", 1, 3},
     {"init", 0, CLI_TEXT, AT(init), "KIND", "he, xavier or torch (default: he)", 0, 0},

@@ -57,6 +57,15 @@ void cli_data_close(sg_dataset *ds, sg_split *split)
     sg_dataset_close(ds);
 }
 
+void cli_normalisation(sg_net_spec *spec)
+{
+    static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
+    for (int c = 0; c < 3; c++) {
+        spec->mean[c] = spec->channels == 1 ? 0.449f : mean[c];
+        spec->std[c] = spec->channels == 1 ? 0.226f : std[c];
+    }
+}
+
 void cli_input_usual(sg_preprocess *pp, const char *arch)
 {
     int64_t channels, height, width, resize = sg_backbone_resize(arch);

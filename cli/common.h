@@ -103,6 +103,8 @@ typedef struct cli_input {
             "exif: turned upright; stored: as the pixels lie in the file (default: exif)", 0, 0               \
     }
 
+/* Sets mean and std to ImageNet's, or their averages for grey pictures. */
+void cli_normalisation(sg_net_spec *spec);
 /* The ways of a new network's pictures where nothing is said: upright, large ones scaled, the shorter side brought to the
  * architecture's usual length (256 for an input of 224, and in proportion), or to the input's own. */
 void cli_input_usual(sg_preprocess *pp, const char *arch);

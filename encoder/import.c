@@ -119,22 +119,22 @@ static bool say_unexpected(sg_import *import, const sg_weight *w, sg_error *err)
 
 #define NAMED 3
 
-/* "..., 2 missing, 1 unexpected: missing: a (1 x 2); ..." */
+/* "... do not fit ARCH (2 missing, 1 unexpected): missing: a (1 x 2); ..." */
 static bool fail_mismatch(const sg_import *import, const char *path, const char *arch, sg_error *err)
 {
-    sg_buf text = SG_BUF_INIT;
     static const char *const words[] = {"missing", "unexpected", "of another shape"};
     const size_t counts[] = {import->missing, import->unexpected, import->misshapen};
-    const char *before = "";
+    sg_buf text = SG_BUF_INIT;
+    const char *before = " (";
     for (size_t i = 0; i < 3; i++) {
         if (!counts[i]) continue;
         sg_buf_printf(&text, "%s%zu %s", before, counts[i], words[i]);
         before = ", ";
     }
     for (size_t i = 0; i < import->nlines && i < NAMED; i++)
-        sg_buf_printf(&text, "%s %s", i ? ";" : ":", import->lines[i]);
+        sg_buf_printf(&text, "%s %s", i ? ";" : "):", import->lines[i]);
     if (import->nlines > NAMED) sg_buf_puts(&text, "; ... (--verbose lists them all)");
-    sg_fail(err, SG_ERR_MISMATCH, "%s: these tensors do not fit %s: %s", path, arch, sg_buf_text(&text));
+    sg_fail(err, SG_ERR_MISMATCH, "%s: these tensors do not fit %s%s", path, arch, sg_buf_text(&text));
     sg_buf_clear(&text);
     return false;
 }
@@ -163,7 +163,8 @@ static bool heads_init(heads *h, const sg_net_spec *like, sg_error *err)
     for (int i = 0; ok && i < 2; i++) {
         sg_net_spec spec = *like;
         spec.head = kinds[i];
-        spec.outputs = 1;
+        for (int c = 0; c < 3; c++) spec.std[c] = 1; /* may not be known yet, and names nothing */
+        spec.outputs = 8;                            /* any number will do */
         ok = sg_net_new(&h->nets[i], &spec, err) && sg_params_new(&h->params[i], h->nets[i], err);
     }
     if (!ok) heads_clear(h);
@@ -271,12 +272,11 @@ bool sg_import_channels(sg_net_spec *spec, const sg_weights *weights, sg_error *
     return true;
 }
 
-/* Sets spec's head and outputs by the last layer that the file has. */
+/* Sets spec's head and outputs by the last layer that the file has; features when it has none. */
 static bool find_head(sg_net_spec *spec, const sg_weights *weights, sg_error *err)
 {
     heads h;
     if (!heads_init(&h, spec, err)) return false;
-    const char *wanted = NULL;
     spec->outputs = 0;
     for (int i = 0; i < 2 && !spec->outputs; i++) {
         const sg_params *params = h.params[i];
@@ -285,18 +285,14 @@ static bool find_head(sg_net_spec *spec, const sg_weights *weights, sg_error *er
             if (!t->head || t->role != SG_TENSOR_WEIGHT) continue;
             size_t place = find_weight(weights, t->name);
             const sg_weight *w = place == NONE ? NULL : sg_weights_at(weights, place);
-            if (!wanted) wanted = t->name;
             if (!w || w->ndim != t->ndim || w->dims[0] < 1) continue;
             spec->head = sg_net_spec_of(h.nets[i])->head;
             spec->outputs = w->dims[0];
         }
     }
-    bool ok = spec->outputs > 0;
-    if (!ok)
-        sg_fail(err, SG_ERR_MISMATCH, "%s: these tensors do not fit %s: its last layer '%s' is missing",
-                sg_weights_path(weights), spec->arch, wanted);
+    if (!spec->outputs) spec->head = SG_HEAD_FEATURES;
     heads_clear(&h);
-    return ok;
+    return true;
 }
 
 bool sg_import_model(sg_model **out, sg_import *import, sg_weights *weights, const sg_net_spec *like,
@@ -307,12 +303,15 @@ bool sg_import_model(sg_model **out, sg_import *import, sg_weights *weights, con
     *out = NULL;
     *import = (sg_import){0};
     bool ok = sg_import_channels(&spec, weights, err) && find_head(&spec, weights, err);
-    if (ok && classes && spec.head == SG_HEAD_HASH)
-        ok = sg_fail(err, SG_ERR_USAGE, "%s: class names for a hash", sg_weights_path(weights));
+    if (ok && classes && spec.head != SG_HEAD_CLASSIFIER)
+        ok = sg_fail(err, SG_ERR_USAGE, "%s: class names, but no classifier's last layer",
+                     sg_weights_path(weights));
     if (ok && classes && nclasses != (size_t)spec.outputs)
         ok = sg_fail(err, SG_ERR_USAGE, "%s: %zu class names for %lld classes", sg_weights_path(weights),
                      nclasses, (long long)spec.outputs);
-    ok = ok && sg_model_new(&model, &spec, classes, err) && sg_import_weights(import, model, weights, err);
+    ok = ok &&
+         (sg_model_new(&model, &spec, classes, err) || sg_prefix(err, "%s", sg_weights_path(weights))) &&
+         sg_import_weights(import, model, weights, err);
     if (ok && !import->head_taken)
         ok = sg_fail(err, SG_ERR_MISMATCH,
                      "%s: these tensors do not fit %s: its last layer is of another shape",

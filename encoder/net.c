@@ -268,10 +268,30 @@ size_t sg_net_output_size(const sg_net *net)
     return sg_shape_size(net->nodes[net->nnodes - 1].out);
 }
 
+size_t sg_net_nlayers(const sg_net *net)
+{
+    return net->nnodes;
+}
+
+sg_layer sg_net_layer(const sg_net *net, size_t i)
+{
+    const sg_node *node = &net->nodes[i];
+    sg_layer layer = {.name = node->name,
+                      .kind = node->op->name,
+                      .channels = node->out.c,
+                      .height = node->out.h,
+                      .width = node->out.w,
+                      .macs = node->op->macs ? node->op->macs(node) : 0};
+    for (size_t t = 0; t < node->ntensors; t++) {
+        const sg_tensor *tensor = &net->tensors[node->tensor + t];
+        if (sg_tensor_learned(tensor)) layer.parameters += tensor->size;
+    }
+    return layer;
+}
+
 uint64_t sg_net_macs(const sg_net *net)
 {
     uint64_t macs = 0;
-    for (size_t i = 0; i < net->nnodes; i++)
-        if (net->nodes[i].op->macs) macs += net->nodes[i].op->macs(&net->nodes[i]);
+    for (size_t i = 0; i < net->nnodes; i++) macs += sg_net_layer(net, i).macs;
     return macs;
 }

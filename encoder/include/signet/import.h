@@ -25,8 +25,8 @@ void sg_import_clear(sg_import *import);
 bool sg_import_weights(sg_import *import, sg_model *model, sg_weights *weights, sg_error *err);
 
 /* A model of these weights, head and all: spec says arch, height, width, mean and std (channels 0: as the first layer
- * has them); head and outputs come from the file: a classifier, or a hash where the last layer is called "head". classes as
- * in sg_model_new, nclasses of them: SG_ERR_USAGE when their number is another. SG_ERR_MISMATCH when the head is missing. */
+ * has them); head and outputs come from the file: a classifier, a hash where the last layer is called "head", features
+ * where there is none. classes as in sg_model_new, nclasses of them: SG_ERR_USAGE when their number is another. */
 bool sg_import_model(sg_model **model, sg_import *import, sg_weights *weights, const sg_net_spec *spec,
                      const char *const *classes, size_t nclasses, sg_error *err);
 

@@ -32,6 +32,17 @@ size_t sg_net_input_size(const sg_net *net);  /* C * H * W */
 size_t sg_net_output_size(const sg_net *net); /* K, classes or features */
 uint64_t sg_net_macs(const sg_net *net);      /* multiply-adds of one image */
 
+/* A node of the graph, for people. */
+typedef struct sg_layer {
+    const char *name;                /* of one with weights: torchvision's */
+    const char *kind;                /* "conv", "batchnorm", "relu" ... */
+    int64_t channels, height, width; /* of its output */
+    size_t parameters;               /* learned numbers */
+    uint64_t macs;                   /* multiply-adds of one image */
+} sg_layer;
+size_t sg_net_nlayers(const sg_net *net);
+sg_layer sg_net_layer(const sg_net *net, size_t i); /* borrows from net */
+
 /* The i-th backbone's name, NULL past the last; its one-line description (NULL when unknown). */
 const char *sg_backbone_name(size_t i);
 const char *sg_backbone_description(const char *arch);
