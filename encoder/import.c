@@ -1,4 +1,5 @@
 #include "model_impl.h"
+#include "net_impl.h"
 
 #include <signet/buf.h>
 #include <signet/import.h>
@@ -143,16 +144,12 @@ static bool fail_mismatch(const sg_import *import, const char *path, const char 
 
 /* The names of the last layer's tensors, of either kind of head. */
 typedef struct heads {
-    sg_net *nets[2];
-    sg_params *params[2];
+    sg_net *nets[2]; /* without numbers */
 } heads;
 
 static void heads_clear(heads *h)
 {
-    for (int i = 0; i < 2; i++) {
-        sg_params_free(h->params[i]);
-        sg_net_free(h->nets[i]);
-    }
+    for (int i = 0; i < 2; i++) sg_net_free(h->nets[i]);
 }
 
 static bool heads_init(heads *h, const sg_net_spec *like, sg_error *err)
@@ -165,7 +162,7 @@ static bool heads_init(heads *h, const sg_net_spec *like, sg_error *err)
         spec.head = kinds[i];
         for (int c = 0; c < 3; c++) spec.std[c] = 1; /* may not be known yet, and names nothing */
         spec.outputs = 8;                            /* any number will do */
-        ok = sg_net_new(&h->nets[i], &spec, err) && sg_params_new(&h->params[i], h->nets[i], err);
+        ok = sg_net_new(&h->nets[i], &spec, err);
     }
     if (!ok) heads_clear(h);
     return ok;
@@ -174,10 +171,11 @@ static bool heads_init(heads *h, const sg_net_spec *like, sg_error *err)
 /* Is it a tensor of a last layer? */
 static bool heads_have(const heads *h, const char *name)
 {
-    for (int i = 0; i < 2; i++) {
-        const sg_tensor *t = sg_params_find(h->params[i], name);
-        if (t && t->head) return true;
-    }
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; k < h->nets[i]->ntensors; k++) {
+            const sg_tensor *t = &h->nets[i]->tensors[k];
+            if (t->head && strcmp(t->name, name) == 0) return true;
+        }
     return false;
 }
 
@@ -259,8 +257,8 @@ bool sg_import_channels(sg_net_spec *spec, const sg_weights *weights, sg_error *
     heads h;
     spec->channels = 3;
     if (!heads_init(&h, spec, err)) return false;
-    for (size_t i = 0; i < h.params[0]->ntensors; i++) {
-        const sg_tensor *t = &h.params[0]->tensors[i];
+    for (size_t i = 0; i < h.nets[0]->ntensors; i++) {
+        const sg_tensor *t = &h.nets[0]->tensors[i];
         if (t->role != SG_TENSOR_WEIGHT) continue;
         size_t first = find_weight(weights, t->name);
         if (first != NONE && sg_weights_at(weights, first)->ndim == 4 &&
@@ -279,9 +277,8 @@ static bool find_head(sg_net_spec *spec, const sg_weights *weights, sg_error *er
     if (!heads_init(&h, spec, err)) return false;
     spec->outputs = 0;
     for (int i = 0; i < 2 && !spec->outputs; i++) {
-        const sg_params *params = h.params[i];
-        for (size_t k = 0; k < params->ntensors; k++) {
-            const sg_tensor *t = &params->tensors[k];
+        for (size_t k = 0; k < h.nets[i]->ntensors; k++) {
+            const sg_tensor *t = &h.nets[i]->tensors[k];
             if (!t->head || t->role != SG_TENSOR_WEIGHT) continue;
             size_t place = find_weight(weights, t->name);
             const sg_weight *w = place == NONE ? NULL : sg_weights_at(weights, place);
