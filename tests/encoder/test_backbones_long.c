@@ -21,7 +21,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         parity_unit_test("resnet34"), parity_unit_test("alexnet"), parity_unit_test("vgg11"),
-        parity_unit_test("vgg11_bn"), parity_unit_test("vgg16"),   cmocka_unit_test(bits),
+        parity_unit_test("vgg11_bn"), parity_unit_test("vgg16"),   parity_unit_test("vgg16_bn"),
+        parity_unit_test("resnet50"), cmocka_unit_test(bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
