@@ -183,7 +183,7 @@ static void warn_of_other_lists(const sg_model *model, const sg_dataset *ds, con
     if (o->data.database != SG_SPLIT_DEFAULT) return;
     if (data && sum && !strcmp(data, sg_dataset_name(ds)) && strcmp(sum, split->checksum))
         cli_remark(call,
-                   "the model was trained by other lists of %s: queries may be among its training images",
+                   "the model was trained on another split of %s: queries may be among its training images",
                    data);
 }
 
