@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <ftw.h>
 #include <signet/error.h>
+#include <signet/file.h>
 #include <signet/mem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,17 @@ static inline void scratch_put(const char *path, const void *bytes, size_t nbyte
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, nbytes, file), nbytes);
     assert_int_equal(fclose(file), 0);
+}
+
+static inline bool scratch_same(const char *a, const char *b)
+{
+    char *x, *y;
+    size_t m, n;
+    assert_true(sg_file_read(&x, &m, a, SIZE_MAX, NULL) && sg_file_read(&y, &n, b, SIZE_MAX, NULL));
+    bool same = m == n && memcmp(x, y, n) == 0;
+    sg_free(x);
+    sg_free(y);
+    return same;
 }
 
 /* Runs `call` (an expression that is true on success and may use `err`) with the 1st, 2nd, ... allocation

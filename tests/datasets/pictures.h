@@ -75,4 +75,32 @@ static inline bool is_readable(const void *bytes, size_t nbytes)
         if (!strstr((err).message, text)) fail_msg("'%s' lacks '%s'", (err).message, text);                  \
     } while (0)
 
+/* A fixture of a format that not every build reads: the test is skipped where this one does not. */
+static inline char *get_optional(const char *name, size_t *nbytes)
+{
+    char *bytes = get_file(fixture(name), nbytes);
+    if (is_readable(bytes, *nbytes)) return bytes;
+    sg_free(bytes);
+    skip();
+    return NULL;
+}
+
+static inline void assert_undecodable(const char *bytes, size_t nbytes, sg_code code, const char *text,
+                                      const sg_decode_options *options)
+{
+    sg_image image;
+    sg_error err = {0};
+    assert_false(sg_image_decode(&image, bytes, nbytes, options, &err));
+    assert_message(err, code, text);
+    assert_null(image.pixels);
+}
+
+static inline bool decodes_grey(const char *bytes, size_t nbytes, sg_error *err)
+{
+    sg_image image;
+    if (!sg_image_decode(&image, bytes, nbytes, &(sg_decode_options){.channels = 1}, err)) return false;
+    sg_image_clear(&image);
+    return true;
+}
+
 #endif

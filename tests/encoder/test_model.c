@@ -59,17 +59,6 @@ static sg_model *load(const char *path)
     return model;
 }
 
-static void assert_same_file(const char *a, const char *b)
-{
-    char *x, *y;
-    size_t m, n;
-    assert_true(sg_file_read(&x, &m, a, SIZE_MAX, NULL) && sg_file_read(&y, &n, b, SIZE_MAX, NULL));
-    assert_int_equal(m, n);
-    assert_memory_equal(x, y, n);
-    sg_free(x);
-    sg_free(y);
-}
-
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -97,7 +86,7 @@ static void test_round_trip(void **state)
     assert_string_equal(back->fingerprint, model->fingerprint);
     assert_true(sg_model_check(back, NULL));
     save(back, "b");
-    assert_same_file("a", "b");
+    assert_true(scratch_same("a", "b"));
     sg_model_free(back);
     sg_model_free(model);
 }

@@ -87,16 +87,6 @@ static double number(const sg_json *json)
     return value;
 }
 
-static void assert_same_file(const char *a, const char *b, bool same)
-{
-    char *x, *y;
-    size_t m, n;
-    assert_true(sg_file_read(&x, &m, a, SIZE_MAX, NULL) && sg_file_read(&y, &n, b, SIZE_MAX, NULL));
-    assert_int_equal(m == n && memcmp(x, y, n) == 0, same);
-    sg_free(x);
-    sg_free(y);
-}
-
 /* ---- what a run leaves ---- */
 
 static const double scores[] = {0.2, 0.7, 0.5};
@@ -186,7 +176,7 @@ static void test_config(void **state)
     assert_null(strstr(text, "/tmp"));
     sg_json_free(config);
     sg_free(text);
-    assert_same_file("run/best.safetensors", "run/last.safetensors", true);
+    assert_true(scratch_same("run/best.safetensors", "run/last.safetensors"));
     sg_model_free(model);
     bench_clear(&b);
 }
@@ -205,10 +195,10 @@ static void test_same_bytes(void **state)
         train(&b, model, NULL, runs[i]);
         sg_model_free(model);
     }
-    assert_same_file("one/last.safetensors", "two/last.safetensors", true);
-    assert_same_file("one/best.safetensors", "two/best.safetensors", true);
-    assert_same_file("one/config", "two/config", true);
-    assert_same_file("one/last.safetensors", "three/last.safetensors", false);
+    assert_true(scratch_same("one/last.safetensors", "two/last.safetensors"));
+    assert_true(scratch_same("one/best.safetensors", "two/best.safetensors"));
+    assert_true(scratch_same("one/config", "two/config"));
+    assert_false(scratch_same("one/last.safetensors", "three/last.safetensors"));
     sg_threads_set(1);
     bench_clear(&b);
 }
