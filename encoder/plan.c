@@ -140,6 +140,8 @@ bool sg_plan_new(sg_plan **out, const sg_net *net, const sg_plan_options *option
     *out = NULL;
     if (options->batch < 1 || options->batch > SG_BATCH_MAX)
         return sg_fail(err, SG_ERR_USAGE, "a batch of %zu images (1 to %d)", options->batch, SG_BATCH_MAX);
+    if (!sg_precision_check(options->precision, err)) return false;
+    if (options->precision == SG_BF16) return sg_fail(err, SG_ERR_UNSUPPORTED, "plan: bf16 is not built yet");
     sg_plan *plan = sg_calloc(1, sizeof *plan);
     if (!plan) return sg_fail_memory(err, "plan");
     *plan = (sg_plan){.net = net, .options = *options, .threads = sg_threads()};

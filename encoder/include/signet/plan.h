@@ -10,13 +10,13 @@
 #define SIGNET_PLAN_H
 
 #include <signet/feedback.h>
+#include <signet/precision.h>
 
 #define SG_BATCH_MAX 65536
 
 typedef struct sg_plan sg_plan;
 
 typedef enum { SG_ENCODE, SG_ATTACK, SG_TRAIN } sg_purpose;
-typedef enum { SG_F32 } sg_precision; /* bf16 follows */
 
 typedef struct sg_plan_options {
     sg_purpose purpose;
@@ -30,8 +30,8 @@ typedef struct sg_plan_options {
 } sg_plan_options;
 
 /* The threads are those of sg_threads() now, whenever it runs. Borrows net until free. Running it leaves denormals
- * flushed to zero in the calling thread. SG_ERR_MEMORY, SG_ERR_UNSUPPORTED naming the layer, SG_ERR_USAGE for a
- * batch of 0 or more than SG_BATCH_MAX. */
+ * flushed to zero in the calling thread. SG_ERR_MEMORY, SG_ERR_UNSUPPORTED naming the layer or a precision
+ * that this process lacks, SG_ERR_USAGE for a batch of 0 or more than SG_BATCH_MAX. */
 bool sg_plan_new(sg_plan **plan, const sg_net *net, const sg_plan_options *options, sg_error *err);
 void sg_plan_free(sg_plan *plan);
 

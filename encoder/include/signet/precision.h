@@ -1,0 +1,26 @@
+/* The kind of numbers that a plan computes in. Weights, gradients of weights, optimisers and outputs are f32 in both. */
+#ifndef SIGNET_PRECISION_H
+#define SIGNET_PRECISION_H
+
+#include <signet/error.h>
+#include <stdbool.h>
+
+typedef enum {
+    SG_F32,
+    SG_BF16 /* values between layers and their gradients, and the weights as the kernels take them */
+} sg_precision;
+
+const char *sg_precision_name(sg_precision precision);
+
+/* Has this process the instructions: f32 always, bf16 where the processor has AVX-512 with bf16 and computing is not
+ * portable. */
+bool sg_precision_supported(sg_precision precision);
+
+/* From "f32", "bf16", or "auto" (bf16 where it is supported). SG_ERR_USAGE names another text. Whether it is supported
+ * is not asked. */
+bool sg_precision_parse(sg_precision *precision, const char *text, sg_error *err);
+
+/* SG_ERR_UNSUPPORTED says what the processor lacks. */
+bool sg_precision_check(sg_precision precision, sg_error *err);
+
+#endif
