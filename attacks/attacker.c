@@ -34,6 +34,7 @@ struct sg_attacker {
     float *z, *dz;    /* (batch, outputs) */
     float *clean_z;   /* (batch, outputs) by the encoder */
     double *slopes;   /* (batch, outputs) dz before it is brought to range */
+    sg_profile *profile;
 };
 
 static bool check_options(const sg_attack_options *o, sg_error *err)
@@ -133,11 +134,26 @@ void sg_attacker_free(sg_attacker *a)
     sg_free(a);
 }
 
+void sg_attacker_profile(sg_attacker *a, sg_profile *profile)
+{
+    a->profile = profile;
+    if (a->plan != NULL) sg_plan_profile(a->plan, profile);
+}
+
+/* Outputs by the path that any image takes to its code. */
+static bool encode(sg_attacker *a, float *z, const uint8_t *pixels, size_t n, sg_error *err)
+{
+    const sg_profile_mark mark = sg_profile_begin(a->profile);
+    bool ok = sg_encoder_outputs(a->encoder, z, pixels, n, err);
+    sg_profile_end(a->profile, mark, SG_PROFILE_ENCODE, "(encoder)");
+    return ok;
+}
+
 /* Puts the batch's n images at their starts; slots from n on hold zeros. */
 static bool begin(sg_attacker *a, const sg_attack_input *input, size_t first, size_t n, sg_error *err)
 {
     const uint8_t *pixels = input->pixels + first * a->input;
-    if (!sg_encoder_outputs(a->encoder, a->clean_z, pixels, n, err)) return false;
+    if (!encode(a, a->clean_z, pixels, n, err)) return false;
     for (size_t i = 0; i < n; i++) {
         sg_subject subject = {a->clean_z + i * a->outputs, input->labels, first + i};
         if (!a->objective->begin(a->state, i, &subject, err)) return false;
@@ -156,8 +172,11 @@ static bool begin(sg_attacker *a, const sg_attack_input *input, size_t first, si
 
 static bool forward(sg_attacker *a, size_t n, sg_error *err)
 {
-    if (a->plan == NULL) return sg_encoder_outputs(a->encoder, a->z, a->current, n, err);
+    sg_profile_images(a->profile, n);
+    if (a->plan == NULL) return encode(a, a->z, a->current, n, err);
+    const sg_profile_mark mark = sg_profile_begin(a->profile);
     sg_pixels_to_float(a->x, a->current, a->batch * a->input);
+    sg_profile_end(a->profile, mark, SG_PROFILE_OTHER, "(pixels)");
     sg_plan_forward(a->plan, a->x, a->z);
     return true;
 }
@@ -165,6 +184,7 @@ static bool forward(sg_attacker *a, size_t n, sg_error *err)
 /* Scores the iterates; one that is better than all before goes to `best` (n, input). */
 static void keep_best(sg_attacker *a, uint8_t *best, size_t n, int step)
 {
+    const sg_profile_mark mark = sg_profile_begin(a->profile);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++) {
         track *t = &a->tracks[i];
@@ -176,6 +196,7 @@ static void keep_best(sg_attacker *a, uint8_t *best, size_t n, int step)
             memcpy(best + i * a->input, a->current + i * a->input, a->input);
         }
     }
+    sg_profile_end(a->profile, mark, SG_PROFILE_ATTACK, "(score)");
 }
 
 /* dz = slopes times the power of two that brings the largest to [1/2, 1): no signal is lost to f32's range where
@@ -197,6 +218,7 @@ static size_t descend(sg_attacker *a, size_t n, int step)
 {
     double alpha = a->options.alpha > 0 ? a->options.alpha : sg_alpha_at(step, a->nsteps);
     size_t going = 0;
+    const sg_profile_mark mark = sg_profile_begin(a->profile);
 #pragma omp parallel for schedule(static) reduction(+ : going)
     for (size_t i = 0; i < n; i++) {
         track *t = &a->tracks[i];
@@ -209,6 +231,7 @@ static size_t descend(sg_attacker *a, size_t n, int step)
             bring_to_range(dz, slopes, a->outputs);
         going += !t->done;
     }
+    sg_profile_end(a->profile, mark, SG_PROFILE_ATTACK, "(objective)");
     return going;
 }
 
@@ -224,6 +247,7 @@ static bool says_nothing(const float *gradient, size_t n)
 
 static void move(sg_attacker *a, size_t n, int step)
 {
+    const sg_profile_mark mark = sg_profile_begin(a->profile);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++) {
         track *t = &a->tracks[i];
@@ -232,6 +256,7 @@ static void move(sg_attacker *a, size_t n, int step)
         if (step == 1 && gradient != NULL) t->zero_gradient = says_nothing(gradient, a->input);
         a->attack->move(a->current + i * a->input, gradient, &t->ball, step);
     }
+    sg_profile_end(a->profile, mark, SG_PROFILE_ATTACK, "(move)");
 }
 
 /* From the starts to the best images (n, input). */
@@ -263,7 +288,7 @@ static bool measure(sg_attacker *a, sg_attack_result *results, const uint8_t *ch
                     sg_error *err)
 {
     bool hash = sg_model_spec(a->model)->head == SG_HEAD_HASH;
-    if (!sg_encoder_outputs(a->encoder, a->z, changed, n, err)) return false;
+    if (!encode(a, a->z, changed, n, err)) return false;
     for (size_t i = 0; i < n; i++) {
         const track *t = &a->tracks[i];
         const float *clean = a->clean_z + i * a->outputs, *z = a->z + i * a->outputs;

@@ -1,5 +1,6 @@
 /* signet attack: images changed within a budget, as PNG files with a table of what changed. */
 #include "commands.h"
+#include "profile.h"
 
 #include <math.h>
 #include <signet/attack.h>
@@ -17,6 +18,7 @@ typedef struct attack_options {
     int64_t iterations, seed;
     bool preprocessed;
     cli_data data;
+    cli_profile profile;
 } attack_options;
 
 static void set_defaults(void *options)
@@ -36,6 +38,7 @@ typedef struct job {
     char **names; /* of the PNG files, in the folder */
     sg_attack_result *results;
     size_t n;
+    sg_profile *profile;
 } job;
 
 /* "dir/a.b.jpg" becomes "a.b.png". */
@@ -176,7 +179,10 @@ static bool run_attacker(job *j, const sg_attack_knowledge *knowledge, const sg_
 {
     sg_attacker *attacker;
     size_t batch = j->n < 50 ? j->n : 50;
+    const sg_profile_mark mark = sg_profile_begin(j->profile);
     if (!sg_attacker_new(&attacker, j->model, &j->options, knowledge, batch, err)) return false;
+    sg_profile_end(j->profile, mark, SG_PROFILE_PREPARE, "(attacker)");
+    sg_attacker_profile(attacker, j->profile);
     sg_attack_input input = {j->pixels, j->keys, labels, j->n};
     sg_progress progress;
     sg_progress_init(&progress, cli_log(j->call), j->options.name, "image-steps",
@@ -303,12 +309,17 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) ||
         !cli_model_load(&j.model, call, j.o->model, NULL, err))
         return false;
-    bool ok = decide(&j, err) && name_outputs(&j, err) && load_inputs(&j, err);
+    bool ok = cli_profile_new(&j.profile, &j.o->profile, err) && decide(&j, err) && name_outputs(&j, err) &&
+              load_inputs(&j, err);
     ok = ok && (j.o->data.spec ? attack_with_data(&j, status, err) : run_attacker(&j, NULL, NULL, err));
+    const sg_profile_mark mark = sg_profile_begin(j.profile);
     ok = ok && write_files(&j, err);
+    sg_profile_end(j.profile, mark, SG_PROFILE_FILES, "(pictures)");
+    ok = ok && cli_profile_tell(j.profile, &j.o->profile, err);
     if (ok) cli_remark(call, "%zu images and attack.csv written to %s", j.n, j.o->out);
     for (size_t i = 0; j.names && i < j.n; i++) sg_free(j.names[i]);
     sg_free(j.names);
+    sg_profile_free(j.profile);
     sg_free(j.results);
     sg_free(j.keys);
     sg_free(j.adversarial);
@@ -330,6 +341,7 @@ static const cli_option options[] = {
     {"out", 'o', CLI_TEXT, AT(out), "DIR", "folder for the PNG files and attack.csv", 0, 0},
     {"preprocessed", 0, CLI_FLAG, AT(preprocessed), NULL,
      "images are the network's input: no resize, no crop", 0, 0},
+    CLI_PROFILE_OPTIONS(attack_options, profile),
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "what the attacker knows", 0, 0},
     CLI_DATA_OPTIONS(attack_options, data),
     {"labels", 0, CLI_TEXT, AT(labels), "FILE",

@@ -1,5 +1,6 @@
 /* signet encode: images, or a split, to codes or real outputs. */
 #include "commands.h"
+#include "profile.h"
 
 #include <signet/codes.h>
 #include <signet/hash.h>
@@ -11,6 +12,7 @@ typedef struct encode_options {
     const char *model, *npy, *part, *labels;
     bool real, json, preprocessed;
     cli_data data;
+    cli_profile profile;
 } encode_options;
 
 static void set_defaults(void *options)
@@ -69,7 +71,8 @@ static bool emit(const outputs *out, const encode_options *o, sg_error *err)
     return ok;
 }
 
-static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call, int *status, sg_error *err)
+static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call, sg_profile *profile,
+                         int *status, sg_error *err)
 {
     const encode_options *o = call->options;
     const sg_model *model = sg_encoder_model(encoder);
@@ -79,7 +82,11 @@ static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call
     for (size_t i = 0; ok && i < call->nargs; i++) {
         sg_error why;
         ok = sg_interrupt_check(err);
-        if (ok && cli_load_pixels(pixels + waiting * size, call->args[i], model, o->preprocessed, &why)) {
+        const sg_profile_mark mark = sg_profile_begin(profile);
+        bool loaded =
+            ok && cli_load_pixels(pixels + waiting * size, call->args[i], model, o->preprocessed, &why);
+        sg_profile_end(profile, mark, SG_PROFILE_WAIT, "(files)");
+        if (loaded) {
             out->names[out->n + waiting++] = call->args[i];
         } else if (ok) {
             ok = cli_skip(status, &why, call->nargs == 1, err);
@@ -144,7 +151,8 @@ static bool run_part(sg_encoder *encoder, const cli_call *call, int *status, sg_
     return ok;
 }
 
-static bool run_files(sg_encoder *encoder, const cli_call *call, int *status, sg_error *err)
+static bool run_files(sg_encoder *encoder, const cli_call *call, sg_profile *profile, int *status,
+                      sg_error *err)
 {
     const encode_options *o = call->options;
     outputs out = {.nbits = sg_net_output_size(sg_encoder_model(encoder)->net)};
@@ -152,7 +160,7 @@ static bool run_files(sg_encoder *encoder, const cli_call *call, int *status, sg
     out.z = sg_alloc(call->nargs * out.nbits, sizeof *out.z);
     out.names = sg_alloc(call->nargs, sizeof *out.names);
     bool ok = out.z && out.names ? true : sg_fail_memory(err, "outputs");
-    ok = ok && encode_files(&out, encoder, call, status, err) && emit(&out, o, err);
+    ok = ok && encode_files(&out, encoder, call, profile, status, err) && emit(&out, o, err);
     sg_free(out.z);
     sg_free(out.names);
     return ok;
@@ -163,14 +171,27 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     const encode_options *o = call->options;
     sg_model *model;
     sg_encoder *encoder = NULL;
+    sg_profile *profile;
     if (!o->data.spec && !cli_need_args(call, 1, SIZE_MAX, "IMAGE or --data", err)) return false;
-    if (!cli_model_load(&model, call, o->model, NULL, err)) return false;
+    if (!cli_profile_new(&profile, &o->profile, err)) return false;
+    const sg_profile_mark mark = sg_profile_begin(profile);
+    if (!cli_model_load(&model, call, o->model, NULL, err)) {
+        sg_profile_free(profile);
+        return false;
+    }
     bool ok = true;
     if (sg_model_spec(model)->head == SG_HEAD_CLASSIFIER && !o->real)
         ok = sg_fail(err, SG_ERR_USAGE, "%s is a classifier: --real gives its logits", o->model);
     size_t batch = o->data.spec || call->nargs > 64 ? 64 : call->nargs;
     ok = ok && sg_encoder_new(&encoder, model, batch, err);
-    if (ok) ok = o->data.spec ? run_part(encoder, call, status, err) : run_files(encoder, call, status, err);
+    sg_profile_end(profile, mark, SG_PROFILE_PREPARE, "(model)");
+    if (ok) {
+        sg_encoder_profile(encoder, profile);
+        ok = o->data.spec ? run_part(encoder, call, status, err)
+                          : run_files(encoder, call, profile, status, err);
+    }
+    ok = ok && cli_profile_tell(profile, &o->profile, err);
+    sg_profile_free(profile);
     sg_encoder_free(encoder);
     sg_model_free(model);
     return ok;
@@ -185,6 +206,7 @@ static const cli_option options[] = {
      0, 0},
     {"preprocessed", 0, CLI_FLAG, AT(preprocessed), NULL,
      "images are the network's input: no resize, no crop", 0, 0},
+    CLI_PROFILE_OPTIONS(encode_options, profile),
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "a split instead of images", 0, 0},
     CLI_DATA_OPTIONS(encode_options, data),
     {"split", 0, CLI_TEXT, AT(part), "PART", "query, train, database or val (default: query)", 0, 0},

@@ -1,6 +1,7 @@
 /* signet train: a hash or a classifier, from scratch or from a model's weights, by any learning rule. */
 #include "commands.h"
 #include "import.h"
+#include "profile.h"
 #include "train_fit.h"
 
 #include <signet/evaluate.h>
@@ -23,6 +24,7 @@ typedef struct train_options {
     cli_texts augment;
     int64_t crop_padding;
     double crop_scale;
+    cli_profile profile;
 } train_options;
 
 enum { NOT_GIVEN = -1 };
@@ -193,12 +195,17 @@ static bool learn(sg_model *model, const train_options *o, const cli_call *call,
     if (ok)
         cli_remark(call, "%zu training and %zu validation images, rule %s, loss %s", split->ntrain,
                    split->nval, o->rule, o->loss);
+    sg_profile *profile = NULL;
+    ok = ok && cli_profile_new(&profile, &o->profile, err);
+    options.profile = profile;
     ok = ok && sg_train_run(&result, model, ds, split, &options, split->nval ? &check : NULL, o->out, err);
     if (ok && split->nval)
         cli_remark(call, "best epoch %zu of %zu: %s %.4f on validation images; %s/best.safetensors",
                    result.best_epoch, result.epochs, check.score_name, result.best_score, o->out);
     else if (ok)
         cli_remark(call, "%zu epochs; %s/best.safetensors is the last", result.epochs, o->out);
+    ok = ok && cli_profile_tell(profile, &o->profile, err);
+    sg_profile_free(profile);
     sg_kv_clear(&loss_values);
     return ok;
 }
@@ -298,6 +305,7 @@ static const cli_option options[] = {
     {"gamma", 0, CLI_REAL, AT(gamma), "X", "step: factor on the rate (default: 0.1)", 1e-6, 1},
     {"every", 0, CLI_COUNT, AT(every), "N", "step: after so many epochs (default: 1)", 1, 1e6},
     {"warmup", 0, CLI_COUNT, AT(warmup), "N", "steps of linear warm-up (default: 0)", 0, 1e9},
+    CLI_PROFILE_OPTIONS(train_options, profile),
     {"seed", 0, CLI_COUNT, AT(seed), "N", "of weights, order and feedback (default: 0)", 0, 1e15},
 };
 

@@ -7,9 +7,10 @@ bool cli_fit_check(const cli_call *call, const char *loss, sg_error *err)
 {
     /* Of how the body learns, which it does not, and of steps, which there are none of. */
     static const char *const senseless[] = {
-        "rule",   "feedback-scale", "exact-head", "head-only", "frozen-bn",    "init",         "loss-option",
-        "epochs", "optimizer",      "lr",         "head-lr",   "momentum",     "weight-decay", "schedule",
-        "gamma",  "every",          "warmup",     "augment",   "crop-padding", "crop-scale"};
+        "rule",         "feedback-scale", "exact-head", "head-only",   "frozen-bn", "init",
+        "loss-option",  "epochs",         "optimizer",  "lr",          "head-lr",   "momentum",
+        "weight-decay", "schedule",       "gamma",      "every",       "warmup",    "augment",
+        "crop-padding", "crop-scale",     "profile",    "profile-json"};
     for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++)
         if (cli_given(call, senseless[i]))
             return sg_fail(err, SG_ERR_USAGE,

@@ -14,6 +14,7 @@ struct sg_encoder {
     float *x;        /* (batch, C, H, W) */
     float *z;        /* (batch, outputs) */
     uint8_t *planar; /* (C, H, W) of one image */
+    sg_profile *profile;
 };
 
 bool sg_encoder_new(sg_encoder **out, const sg_model *model, size_t batch, sg_error *err)
@@ -62,11 +63,20 @@ size_t sg_encoder_batch(const sg_encoder *e)
     return e->batch;
 }
 
+void sg_encoder_profile(sg_encoder *e, sg_profile *profile)
+{
+    e->profile = profile;
+    sg_plan_profile(e->plan, profile);
+}
+
 /* e->z from n <= batch images; the rest of the batch is black. */
 static bool pass(sg_encoder *e, const uint8_t *pixels, size_t n, sg_error *err)
 {
+    const sg_profile_mark mark = sg_profile_begin(e->profile);
     sg_pixels_to_float(e->x, pixels, n * e->input_size);
     memset(e->x + n * e->input_size, 0, (e->batch - n) * e->input_size * sizeof *e->x);
+    sg_profile_end(e->profile, mark, SG_PROFILE_OTHER, "(pixels)");
+    sg_profile_images(e->profile, n);
     sg_plan_forward(e->plan, e->x, e->z);
     for (size_t i = 0; i < n * e->outputs; i++)
         if (!isfinite(e->z[i]))
@@ -119,7 +129,11 @@ bool sg_encoder_items(sg_encoder *e, float *z, const sg_dataset *ds, const uint3
     size_t done = 0;
     if (!sg_loader_open(&loader, ds, &options, err)) return false;
     bool ok = sg_loader_start(loader, 0, err);
-    while (ok && (ok = sg_loader_next(&batch, loader, err)) && batch.n > 0) {
+    for (;;) {
+        const sg_profile_mark mark = sg_profile_begin(e->profile);
+        ok = ok && sg_loader_next(&batch, loader, err);
+        sg_profile_end(e->profile, mark, SG_PROFILE_WAIT, "(loader)");
+        if (!ok || batch.n == 0) break;
         /* unshuffled: places in order */
         ok = sg_encoder_outputs(e, z + done * e->outputs, batch.pixels, batch.n, err);
         done += batch.n;

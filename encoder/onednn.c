@@ -1,4 +1,5 @@
 #include "onednn_impl.h"
+#include "profile_impl.h"
 
 #include <math.h>
 #include <signet/mem.h>
@@ -201,8 +202,11 @@ bool sg_prim_ready(sg_prim *prim, sg_error *err)
 
 void sg_prim_run(const sg_prim *prim)
 {
-    dnnl_stream_t stream = prim->step->plan->dnnl->stream;
-    SG_ASSERT(dnnl_primitive_execute(prim->primitive, stream, prim->nargs, prim->args) == dnnl_success);
+    const sg_plan *plan = prim->step->plan;
+    const sg_profile_mark mark = sg_profile_begin(plan->profile);
+    SG_ASSERT(dnnl_primitive_execute(prim->primitive, plan->dnnl->stream, prim->nargs, prim->args) ==
+              dnnl_success);
+    sg_profile_end_row(plan->profile, mark, prim->row);
 }
 
 const char *sg_prim_kernel(const sg_prim *prim)
@@ -210,6 +214,20 @@ const char *sg_prim_kernel(const sg_prim *prim)
     const char *name = "";
     dnnl_primitive_desc_query(prim->desc, dnnl_query_impl_info_str, 0, (void *)&name);
     return name;
+}
+
+sg_profile_kind sg_prim_kind(const sg_prim *prim)
+{
+    dnnl_primitive_kind_t kind;
+    dnnl_prop_kind_t prop;
+    if (prim->phase == SG_LOAD) return SG_PROFILE_LOAD;
+    SG_ASSERT(dnnl_primitive_desc_query(prim->desc, dnnl_query_primitive_kind, 0, &kind) == dnnl_success);
+    if (kind == dnnl_reorder) return SG_PROFILE_LAYOUT;
+    if (kind != dnnl_convolution) return SG_PROFILE_OTHER;
+    SG_ASSERT(dnnl_primitive_desc_query(prim->desc, dnnl_query_prop_kind, 0, &prop) == dnnl_success);
+    return prop == dnnl_backward_data      ? SG_PROFILE_BACKWARD_DATA
+           : prop == dnnl_backward_weights ? SG_PROFILE_BACKWARD_WEIGHTS
+                                           : SG_PROFILE_FORWARD;
 }
 
 void sg_prim_free(sg_prim *prim)

@@ -26,6 +26,7 @@ struct sg_prim {
     int nargs;
     sg_buffer *buffers[SG_PRIM_ARGS];
     dnnl_exec_arg_t args[SG_PRIM_ARGS];
+    int row; /* of the plan's profile */
 };
 
 /* Memory of a value's view: NCHW with channels in blocks of lanes. Padded channels are named as if they were real
@@ -57,5 +58,6 @@ void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer);
 void sg_prim_run(const sg_prim *prim);
 /* oneDNN's name of the kernel it chose, "jit:avx2" say; "ref:any" is a hundred times slower. */
 const char *sg_prim_kernel(const sg_prim *prim);
+sg_profile_kind sg_prim_kind(const sg_prim *prim);
 
 #endif

@@ -10,6 +10,7 @@
 #include "view_impl.h"
 
 #include <signet/plan.h>
+#include <signet/profile.h>
 
 #define SG_VALUE_GRADS 8 /* readers of one value that send a gradient */
 
@@ -47,7 +48,8 @@ struct sg_step {
     sg_value *src[SG_NODE_SRCS], *dst;
     /* of dst: its parts added up and masked by ReLU, before op->backward runs or (op->gathers) by it */
     sg_buffer *gradient;
-    void *state; /* the op's own, state_size bytes, zero at first */
+    void *state;                           /* the op's own, state_size bytes, zero at first */
+    int rows[SG_BACKWARD + 1], gather_row; /* of the plan's profile */
 };
 
 struct sg_load {
@@ -74,7 +76,8 @@ struct sg_plan {
     /* of the call under way */
     const float *x;
     float *dx, *grads;
-    sg_params *running; /* whose batch-norm statistics move; NULL: none */
+    sg_params *running;  /* whose batch-norm statistics move; NULL: none */
+    sg_profile *profile; /* NULL: nothing is timed */
 };
 
 /* plan_memory.c: buffers and where they lie */

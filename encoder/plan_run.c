@@ -1,6 +1,7 @@
 /* Running a plan: load, forward, backward. Allocates nothing. */
 #include "kernels_impl.h"
 #include "plan_impl.h"
+#include "profile_impl.h"
 
 #include <signet/cpu.h>
 #include <string.h>
@@ -25,8 +26,13 @@ void sg_plan_load(sg_plan *plan, const sg_params *params, const sg_feedback *fee
     SG_ASSERT(params->size == plan->net->block_size);
     int threads = enter(plan);
     const sg_load load = {.params = params, .feedback = feedback, .number = number};
-    for (size_t i = 0; i < plan->nsteps; i++)
-        if (plan->steps[i].node->op->load) plan->steps[i].node->op->load(&plan->steps[i], &load);
+    for (size_t i = 0; i < plan->nsteps; i++) {
+        sg_step *step = &plan->steps[i];
+        if (!step->node->op->load) continue;
+        const sg_profile_mark mark = sg_profile_begin(plan->profile);
+        step->node->op->load(step, &load);
+        sg_profile_end_row(plan->profile, mark, step->rows[SG_LOAD]);
+    }
     leave(plan, threads);
 }
 
@@ -35,9 +41,16 @@ static void forward(sg_plan *plan, sg_params *running, const float *x, float *z)
     int threads = enter(plan);
     plan->x = x;
     plan->running = running;
-    for (size_t i = 0; i < plan->nsteps; i++) plan->steps[i].node->op->forward(&plan->steps[i]);
+    sg_profile_mark mark;
+    for (size_t i = 0; i < plan->nsteps; i++) {
+        mark = sg_profile_begin(plan->profile);
+        plan->steps[i].node->op->forward(&plan->steps[i]);
+        sg_profile_end_row(plan->profile, mark, plan->steps[i].rows[SG_FORWARD]);
+    }
     const sg_value *out = plan->steps[plan->nsteps - 1].dst;
+    mark = sg_profile_begin(plan->profile);
     sg_view_pack(z, out->view.channels * out->view.pixels, &out->view, sg_data(out->data));
+    sg_profile_end(plan->profile, mark, SG_PROFILE_LAYOUT, "(output)");
     leave(plan, threads);
 }
 
@@ -66,12 +79,15 @@ void sg_step_gather(const sg_step *step, size_t first, size_t n)
 static void gather(const sg_step *step)
 {
     if (step->dst->ngrads == 1 && !(step->top > 0)) return;
+    sg_profile *profile = step->plan->profile;
+    const sg_profile_mark mark = sg_profile_begin(profile);
 #pragma omp parallel
     {
         size_t first, n;
         sg_share(&first, &n, sg_view_size(&step->dst->view), SG_RUN);
         sg_step_gather(step, first, n);
     }
+    sg_profile_end_row(profile, mark, step->gather_row);
 }
 
 void sg_plan_backward(sg_plan *plan, const float *dz, float *grads, float *dx)
@@ -81,14 +97,19 @@ void sg_plan_backward(sg_plan *plan, const float *dz, float *grads, float *dx)
     int threads = enter(plan);
     plan->grads = grads;
     plan->dx = dx;
+    sg_profile_mark mark = sg_profile_begin(plan->profile);
     if (plan->options.purpose == SG_TRAIN) memset(grads, 0, plan->net->block_size * sizeof *grads);
     const sg_value *out = plan->steps[plan->nsteps - 1].dst;
     sg_view_unpack(sg_data(out->grads[0]), &out->view, dz, out->view.channels * out->view.pixels);
+    sg_profile_end(plan->profile, mark, SG_PROFILE_LAYOUT, "(gradients)");
     for (size_t i = plan->nsteps; i-- > 0;) {
         sg_step *step = &plan->steps[i];
         if (!step->dst->wants_grad) continue;
         if (!step->node->op->gathers) gather(step);
-        if (step->node->op->backward) step->node->op->backward(step);
+        if (!step->node->op->backward) continue;
+        mark = sg_profile_begin(plan->profile);
+        step->node->op->backward(step);
+        sg_profile_end_row(plan->profile, mark, step->rows[SG_BACKWARD]);
     }
     leave(plan, threads);
 }

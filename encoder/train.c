@@ -91,12 +91,16 @@ static bool epoch_run(sg_train_result *result, sg_trainer *t, sg_run *run, const
     r.lr = o->optim.lr * sg_trainer_rate(t);
     if (validate) {
         r.score_name = validate->score_name;
+        const sg_profile_mark mark = sg_profile_begin(o->profile);
         if (!validate->run(&r.score, validate->context, t->model, err)) return false;
+        sg_profile_end(o->profile, mark, SG_PROFILE_ENCODE, "(validation)");
     }
     bool best = !validate || epoch == 0 || r.score > result->best_score;
+    const sg_profile_mark mark = sg_profile_begin(o->profile);
     if (!sg_kv_setf(&t->model->notes, err, "epoch", "%zu", epoch + 1) ||
         !sg_run_model(run, t->model, best, err) || !report_write(run, t, &r, err))
         return false;
+    sg_profile_end(o->profile, mark, SG_PROFILE_FILES, "(run)");
     report_print(o->log, &r, o->epochs);
     result->epochs = epoch + 1;
     result->last_loss = r.loss;
@@ -114,7 +118,9 @@ bool sg_train_run(sg_train_result *result, sg_model *model, const sg_dataset *ds
     sg_trainer t;
     sg_run run;
     *result = (sg_train_result){0};
+    const sg_profile_mark mark = sg_profile_begin(options->profile);
     if (!sg_trainer_init(&t, model, ds, split, options, err)) return false;
+    sg_profile_end(options->profile, mark, SG_PROFILE_PREPARE, "(trainer)");
     bool open = sg_run_open(&run, run_folder, err);
     bool ok = open && sg_train_notes(&model->notes, &t, ds, split, err) &&
               sg_train_config(&run, model, err) && sg_split_write(split, ds, run.split, err);

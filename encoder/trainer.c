@@ -90,6 +90,7 @@ bool sg_trainer_init(sg_trainer *t, sg_model *model, const sg_dataset *ds, const
         sg_trainer_clear(t);
         return false;
     }
+    sg_plan_profile(t->plan, options->profile);
     sg_progress_init(&t->progress, options->log, "train", "images", (uint64_t)t->steps * options->batch);
     return true;
 }
@@ -123,17 +124,25 @@ static bool step(sg_trainer *t, double *loss, const sg_batch *batch, size_t epoc
     sg_model *model = t->model;
     size_t n = t->options.batch;
     SG_ASSERT(batch->n == n);
+    sg_profile *profile = t->options.profile;
+    sg_profile_mark mark = sg_profile_begin(profile);
+    sg_profile_images(profile, n);
     labels_fill(t, batch->items);
     sg_pixels_to_float(t->x, batch->pixels, n * t->input_size);
+    sg_profile_end(profile, mark, SG_PROFILE_OTHER, "(pixels)");
     sg_plan_load(t->plan, model->params, &model->feedback, t->step);
     sg_plan_train_forward(t->plan, model->params, t->x, t->z);
+    mark = sg_profile_begin(profile);
     *loss = sg_loss_run(t->loss, t->dz, t->z, &t->labels, n);
+    sg_profile_end(profile, mark, SG_PROFILE_LOSS, "(loss)");
     if (!isfinite(*loss))
         return sg_fail(err, SG_ERR_LIMIT,
                        "training: the loss of step %zu (epoch %zu) is %g; try a smaller rate", t->step + 1,
                        epoch + 1, *loss);
     sg_plan_backward(t->plan, t->dz, t->grads, NULL);
+    mark = sg_profile_begin(profile);
     sg_optim_step(t->optim, model->params, t->grads, sg_schedule_rate(&t->options.schedule, t->step));
+    sg_profile_end(profile, mark, SG_PROFILE_OPTIMISER, "(optimiser)");
     t->step++;
     return true;
 }
@@ -152,7 +161,9 @@ bool sg_trainer_epoch(sg_trainer *t, double *mean, size_t epoch, sg_error *err)
     sg_batch batch;
     if (!sg_loader_start(t->loader, epoch, err)) return false;
     for (size_t done = 1;; done++) {
+        const sg_profile_mark mark = sg_profile_begin(t->options.profile);
         if (!sg_interrupt_check(err) || !sg_loader_next(&batch, t->loader, err)) return false;
+        sg_profile_end(t->options.profile, mark, SG_PROFILE_WAIT, "(loader)");
         if (batch.n == 0) break;
         if (!step(t, &loss, &batch, epoch, err)) return false;
         sum += loss;

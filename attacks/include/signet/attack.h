@@ -59,6 +59,8 @@ typedef struct sg_attacker sg_attacker;
 bool sg_attacker_new(sg_attacker **attacker, const sg_model *model, const sg_attack_options *options,
                      const sg_attack_knowledge *knowledge, size_t batch, sg_error *err);
 void sg_attacker_free(sg_attacker *attacker);
+/* Times the runs from now on: an image counts once a forward. NULL: no more. */
+void sg_attacker_profile(sg_attacker *attacker, sg_profile *profile);
 /* adversarial (n, C, H, W) u8; results (n). The image returned is the best of the run: by bits changed (a classifier's:
  * label lost), then by the plain mean of the outputs against the code (its cross-entropy). Takes no memory. Progress
  * (NULL allowed) counts n times iterations on top of what is done, whatever ended early. Labels that do not fit the

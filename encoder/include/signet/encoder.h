@@ -5,6 +5,7 @@
 
 #include <signet/dataset.h>
 #include <signet/model.h>
+#include <signet/profile.h>
 #include <signet/progress.h>
 
 typedef struct sg_encoder sg_encoder;
@@ -14,6 +15,8 @@ bool sg_encoder_new(sg_encoder **encoder, const sg_model *model, size_t batch, s
 void sg_encoder_free(sg_encoder *encoder);
 const sg_model *sg_encoder_model(const sg_encoder *encoder);
 size_t sg_encoder_batch(const sg_encoder *encoder);
+/* Times from now on what the encoder does, by the plan's steps and by the wait for pictures; NULL: no more. */
+void sg_encoder_profile(sg_encoder *encoder, sg_profile *profile);
 
 /* z (n, outputs) from pixels (n, C, H, W) u8. Outputs that are not finite (weights too large for f32's range) are no
  * answer: SG_ERR_LIMIT, here and in the calls below. */

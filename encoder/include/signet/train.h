@@ -7,6 +7,7 @@
 #include <signet/loss.h>
 #include <signet/model.h>
 #include <signet/optim.h>
+#include <signet/profile.h>
 #include <signet/split.h>
 
 typedef struct sg_train_options {
@@ -19,7 +20,8 @@ typedef struct sg_train_options {
     sg_augment augment; /* of the training images */
     uint64_t seed;
     int loader_threads;
-    FILE *log; /* progress line and one line an epoch; NULL: silent */
+    FILE *log;           /* progress line and one line an epoch; NULL: silent */
+    sg_profile *profile; /* times the steps; NULL: nothing */
 } sg_train_options;
 
 /* Validation after an epoch: a score, higher is better, by a name ("accuracy", "mAP"). */
