@@ -86,7 +86,7 @@ static bool make_buffers(sg_attacker *a, sg_error *err)
 
 static bool make_plan(sg_attacker *a, sg_error *err)
 {
-    sg_plan_options options = {.purpose = SG_ATTACK, .batch = a->batch, .precision = SG_F32};
+    sg_plan_options options = {.purpose = SG_ATTACK, .batch = a->batch, .precision = a->model->precision};
     if (!a->attack->uses_gradient) return true;
     if (!sg_plan_new(&a->plan, a->model->net, &options, err)) return false;
     /* Step 0: a rule that draws anew each step holds its draw for the whole attack. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 typedef struct attack_options {
-    const char *model, *attack, *gradient, *out, *labels;
+    const char *model, *precision, *attack, *gradient, *out, *labels;
     double eps, alpha;
     int64_t iterations, seed;
     bool preprocessed;
@@ -309,8 +309,9 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) ||
         !cli_model_load(&j.model, call, j.o->model, NULL, err))
         return false;
-    bool ok = cli_profile_new(&j.profile, &j.o->profile, err) && decide(&j, err) && name_outputs(&j, err) &&
-              load_inputs(&j, err);
+    bool ok = cli_profile_new(&j.profile, &j.o->profile, err) &&
+              sg_model_set_precision(j.model, j.o->precision, err) && decide(&j, err) &&
+              name_outputs(&j, err) && load_inputs(&j, err);
     ok = ok && (j.o->data.spec ? attack_with_data(&j, status, err) : run_attacker(&j, NULL, NULL, err));
     const sg_profile_mark mark = sg_profile_begin(j.profile);
     ok = ok && write_files(&j, err);
@@ -331,6 +332,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 #define AT(member) offsetof(attack_options, member)
 static const cli_option options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model or a classifier", 0, 0},
+    CLI_PRECISION_OPTION(attack_options, precision, "the model's"),
     {"attack", 0, CLI_TEXT, AT(attack), "NAME", "hag, sdha, fgsm, pgd or noise (default: hag)", 0, 0},
     {"gradient", 0, CLI_TEXT, AT(gradient), "SOURCE",
      "exact, or rule: the model's own feedback (default: exact)", 0, 0},

@@ -9,7 +9,7 @@ typedef struct audit_options {
     cli_texts models, names, attacks, gradients;
     cli_reals eps;
     int64_t queries, iterations, top, seed, batch;
-    const char *out;
+    const char *precision, *out;
     cli_data data;
 } audit_options;
 
@@ -95,6 +95,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_audit_options options = {.model_paths = o->models.items,
                                 .names = o->names.n ? o->names.items : NULL,
                                 .nmodels = o->models.n,
+                                .precision = o->precision,
                                 .attacks = o->attacks.items,
                                 .nattacks = o->attacks.n,
                                 .eps = o->eps.items,
@@ -121,6 +122,7 @@ static const cli_option options[] = {
     {"model", 0, CLI_PATHS, AT(models), "FILE...", "models to audit (operands are models too)", 0, 0},
     {"names", 0, CLI_TEXTS, AT(names), "A,B,...", "what the tables call them (default: the files' names)", 0,
      0},
+    CLI_PRECISION_OPTION(audit_options, precision, "each model's"),
     CLI_DATA_OPTIONS(audit_options, data),
     {"attack", 0, CLI_TEXTS, AT(attacks), "A,...", "hag, sdha, fgsm, pgd, noise (default: hag,sdha)", 0, 0},
     {"gradient", 0, CLI_TEXTS, AT(gradients), "G,...", "exact, rule (default: both)", 0, 0},

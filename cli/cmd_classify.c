@@ -6,7 +6,7 @@
 #include <signet/mem.h>
 
 typedef struct classify_options {
-    const char *model;
+    const char *model, *precision;
     int64_t top;
     bool json, preprocessed;
 } classify_options;
@@ -102,7 +102,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_need_args(call, 1, SIZE_MAX, "IMAGE", err) ||
         !cli_model_load(&model, call, o->model, &head, err))
         return false;
-    bool ok = sg_encoder_new(&encoder, model, 1, err) && classify_all(encoder, call, status, err);
+    bool ok = sg_model_set_precision(model, o->precision, err) && sg_encoder_new(&encoder, model, 1, err) &&
+              classify_all(encoder, call, status, err);
     sg_encoder_free(encoder);
     sg_model_free(model);
     return ok;
@@ -111,6 +112,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 #define AT(member) offsetof(classify_options, member)
 static const cli_option options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE", "a classifier", 0, 0},
+    CLI_PRECISION_OPTION(classify_options, precision, "the model's"),
     {"top", 0, CLI_COUNT, AT(top), "N", "how many labels (default: 5)", 1, 1e6},
     {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object an image", 0, 0},
     {"preprocessed", 0, CLI_FLAG, AT(preprocessed), NULL,

@@ -9,7 +9,7 @@
 #include <signet/npy.h>
 
 typedef struct encode_options {
-    const char *model, *npy, *part, *labels;
+    const char *model, *precision, *npy, *part, *labels;
     bool real, json, preprocessed;
     cli_data data;
     cli_profile profile;
@@ -179,8 +179,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
         sg_profile_free(profile);
         return false;
     }
-    bool ok = true;
-    if (sg_model_spec(model)->head == SG_HEAD_CLASSIFIER && !o->real)
+    bool ok = sg_model_set_precision(model, o->precision, err);
+    if (ok && sg_model_spec(model)->head == SG_HEAD_CLASSIFIER && !o->real)
         ok = sg_fail(err, SG_ERR_USAGE, "%s is a classifier: --real gives its logits", o->model);
     size_t batch = o->data.spec || call->nargs > 64 ? 64 : call->nargs;
     ok = ok && sg_encoder_new(&encoder, model, batch, err);
@@ -200,6 +200,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 #define AT(member) offsetof(encode_options, member)
 static const cli_option options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model", 0, 0},
+    CLI_PRECISION_OPTION(encode_options, precision, "the model's"),
     {"real", 0, CLI_FLAG, AT(real), NULL, "real outputs instead of codes", 0, 0},
     {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object an image", 0, 0},
     {"npy", 0, CLI_TEXT, AT(npy), "FILE", "a NumPy file instead of text: uint8 (n, K/8), or float32 (n, K)",

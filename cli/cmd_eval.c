@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct eval_options {
-    const char *model, *denominator;
+    const char *model, *precision, *denominator;
     const char *codes, *labels, *db_codes, *db_labels;
     int64_t top;
     cli_reals precision_at;
@@ -196,7 +196,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_need_args(call, 0, 0, "", err)) return false;
     if (o->codes || o->labels || o->db_codes || o->db_labels) return eval_codes(o, err);
     if (!cli_model_load(&model, call, o->model, NULL, err)) return false;
-    bool ok = cli_data_open(&ds, &split, &o->data, err);
+    bool ok = sg_model_set_precision(model, o->precision, err) && cli_data_open(&ds, &split, &o->data, err);
     if (ok) {
         ok = cli_data_check(status, &split, ds, &o->data, &model->preprocess, call, err);
         if (ok) warn_of_other_lists(model, ds, &split, call);
@@ -211,6 +211,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 #define AT(member) offsetof(eval_options, member)
 static const cli_option options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model or a classifier", 0, 0},
+    CLI_PRECISION_OPTION(eval_options, precision, "the model's"),
     CLI_DATA_OPTIONS(eval_options, data),
     {"top", 0, CLI_COUNT, AT(top), "K", "cut of mAP@K, 0: none (default: the protocol's; 5000 for --codes)",
      0, 1e12},

@@ -11,7 +11,8 @@
 #include <string.h>
 
 typedef struct index_options {
-    const char *model, *kind, *decode, *list;
+    const char *model, *kind, *list;
+    sg_index_ways ways;
     bool strict, hidden, json, zero;
     cli_texts ids;
 } index_options;
@@ -31,7 +32,7 @@ static bool run_create(const cli_call *call, int *status, sg_error *err)
     const index_options *o = call->options;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
     if (!o->model) return sg_fail(err, SG_ERR_USAGE, "--model is missing");
-    if (!sg_index_create(call->args[0], o->model, o->kind, o->decode, err)) return false;
+    if (!sg_index_create(call->args[0], o->model, o->kind, &o->ways, err)) return false;
     cli_remark(call, "made %s; add pictures with: signet index add %s PATH...", call->args[0], call->args[0]);
     return true;
 }
@@ -39,14 +40,15 @@ static bool run_create(const cli_call *call, int *status, sg_error *err)
 static const cli_option create_options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model: it is copied into the index", 0, 0},
     {"kind", 0, CLI_TEXT, AT(kind), "KIND", "kind of search: flat (exact; the default)", 0, 0},
-    {"decode", 0, CLI_TEXT, AT(decode), "HOW",
+    {"decode", 0, CLI_TEXT, AT(ways.decode), "HOW",
      "scaled: a large JPEG at a fraction of its size; exact: all of it (default: the model's)", 0, 0},
+    CLI_PRECISION_OPTION(index_options, ways.precision, "the model's"),
 };
 
 const cli_command cmd_index_create = {
     .name = "index create",
     .summary = "make an empty index for a model's codes",
-    .usage = "INDEX --model FILE [--kind flat] [--decode scaled|exact]",
+    .usage = "INDEX --model FILE [--kind flat] [--decode scaled|exact] [--precision f32|bf16|auto]",
     .examples = "index create PHOTOS.index --model RUN/best.safetensors",
     .options = create_options,
     .noptions = sizeof create_options / sizeof *create_options,

@@ -11,7 +11,7 @@
 
 typedef struct train_options {
     cli_data data;
-    const char *arch, *weights, *out;
+    const char *arch, *weights, *out, *precision;
     cli_input input;
     int64_t bits, channels;
     const char *rule, *scale, *init;
@@ -96,13 +96,15 @@ static bool make_model(sg_model **out, const train_options *o, const sg_dataset 
     if (ok && from) {
         ok = sg_model_take(model, from, &head_taken, err);
         model->preprocess = from->preprocess;
+        model->precision = from->precision;
         if (ok && !head_taken) ok = sg_params_init_head(model->params, "torch", (uint64_t)o->seed, err);
         if (ok && !head_taken && !sg_projection_known(o->loss))
             cli_remark(call, "the head is new: %s has another", o->weights);
     } else {
         cli_input_usual(&model->preprocess, spec.arch);
     }
-    ok = ok && cli_input_set(&model->preprocess, &o->input, err);
+    ok = ok && cli_input_set(&model->preprocess, &o->input, err) &&
+         sg_model_set_precision(model, o->precision, err);
     model->preprocess.max_pixels = (uint64_t)call->common.max_pixels;
     const char *scale = o->scale ? o->scale : !from && !strcmp(init, "xavier") ? "xavier" : "norm";
     sg_feedback_clear(&model->feedback);
@@ -273,6 +275,8 @@ static const cli_option options[] = {
     {"bits", 0, CLI_COUNT, AT(bits), "K", "length of the code (default: 32)", 8, 1024},
     {"channels", 0, CLI_COUNT, AT(channels), "C", "1 (grey) or 3 (default: 3 where both go)", 1, 3},
     {"init", 0, CLI_TEXT, AT(init), "KIND", "he, xavier or torch (default: he)", 0, 0},
+    CLI_PRECISION_OPTION(train_options, precision,
+                         "f32, or that of\n" CLI_HELP_INDENT "the --weights model if it is signet's"),
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "pictures", 0, 0},
     CLI_INPUT_OPTIONS(train_options, input),
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "learning rule", 0, 0},

@@ -103,6 +103,13 @@ typedef struct cli_input {
             "exif: turned upright; stored: as the pixels lie in the file (default: exif)", 0, 0               \
     }
 
+/* How a model computes in this run. */
+#define CLI_PRECISION_OPTION(type, member, usual)                                                            \
+    {                                                                                                        \
+        "precision", 0, CLI_TEXT, offsetof(type, member), "P",                                               \
+            "f32, bf16, or auto: bf16 where the processor has it (default: " usual ")", 0, 0                 \
+    }
+
 /* Sets mean and std to ImageNet's, or their averages for grey pictures. */
 void cli_normalisation(sg_net_spec *spec);
 /* The ways of a new network's pictures where nothing is said: upright, large ones scaled, the shorter side brought to the

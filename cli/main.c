@@ -5,6 +5,7 @@
 #include <signet/codes.h>
 #include <signet/cpu.h>
 #include <signet/interrupt.h>
+#include <signet/precision.h>
 #include <signet/recipe.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +31,9 @@ static void print_overview(FILE *out)
 
 static void print_version(void)
 {
-    printf("signet %s\nprocessor: %s\nnetwork kernels: %s\nHamming kernel: %s\n", SIGNET_VERSION,
-           sg_cpu_text(), sg_instruction_class(), sg_hamming_kernel());
+    printf("signet %s\nprocessor: %s\nnetwork kernels: %s%s\nHamming kernel: %s\n", SIGNET_VERSION,
+           sg_cpu_text(), sg_instruction_class(), sg_precision_supported(SG_BF16) ? ", bf16" : "",
+           sg_hamming_kernel());
 }
 
 /* What was printed must have arrived. */

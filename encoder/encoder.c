@@ -26,7 +26,7 @@ bool sg_encoder_new(sg_encoder **out, const sg_model *model, size_t batch, sg_er
                       .batch = batch,
                       .input_size = sg_net_input_size(model->net),
                       .outputs = sg_net_output_size(model->net)};
-    const sg_plan_options options = {.purpose = SG_ENCODE, .batch = batch, .precision = SG_F32};
+    const sg_plan_options options = {.purpose = SG_ENCODE, .batch = batch, .precision = model->precision};
     size_t pixels, numbers;
     if (!sg_mul_size(&pixels, batch, e->input_size) || !sg_mul_size(&numbers, batch, e->outputs) ||
         !(e->x = sg_alloc_aligned(pixels, sizeof *e->x)) ||

@@ -20,6 +20,7 @@ static bool read_features(float **features, size_t *n, size_t *dim, const sg_mod
     bool ok = sg_model_new(&body, &spec, NULL, err) && sg_model_take(body, model, &head_taken, err);
     if (ok) {
         body->preprocess = model->preprocess;
+        body->precision = model->precision;
         *dim = sg_net_output_size(body->net);
         size_t most = SG_FIT_NBYTES_MAX / (*dim * sizeof **features);
         if (most > SG_FIT_IMAGES_MAX) most = SG_FIT_IMAGES_MAX;

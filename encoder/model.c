@@ -48,6 +48,15 @@ void sg_model_free(sg_model *model)
     sg_free(model);
 }
 
+bool sg_model_set_precision(sg_model *model, const char *text, sg_error *err)
+{
+    sg_precision precision = model->precision;
+    if (text && !sg_precision_parse(&precision, text, err)) return false;
+    if (!sg_precision_check(precision, err)) return false;
+    model->precision = precision;
+    return true;
+}
+
 static bool same_shape(const sg_tensor *a, const sg_tensor *b)
 {
     return a->ndim == b->ndim && memcmp(a->dims, b->dims, (size_t)a->ndim * sizeof *a->dims) == 0;

@@ -93,8 +93,9 @@ static bool notes_write(sg_kv *meta, const sg_kv *notes, sg_error *err)
     return ok;
 }
 
-/* Decoding, orientation and filter are written where they are not the plain ways of a zeroed sg_preprocess: a file
- * from before they could be chosen says nothing of them, means these, and keeps its fingerprint. */
+/* Decoding, orientation and filter are written where they are not the plain ways of a zeroed sg_preprocess, and precision
+ * where it is not f32: a file from before they could be chosen says nothing of them, means these, and keeps its
+ * fingerprint. */
 static bool preprocess_write(sg_kv *meta, const sg_preprocess *pp, sg_error *err)
 {
     const sg_preprocess plain = {0};
@@ -110,12 +111,17 @@ static bool preprocess_write(sg_kv *meta, const sg_preprocess *pp, sg_error *err
     return ok;
 }
 
+static bool precision_write(sg_kv *meta, sg_precision precision, sg_error *err)
+{
+    return precision == SG_F32 || sg_kv_set(meta, "signet.precision", sg_precision_name(precision), err);
+}
+
 bool sg_model_meta_write(sg_kv *meta, const sg_model *model, sg_error *err)
 {
     return sg_kv_set(meta, "signet.format", SG_MODEL_FORMAT, err) &&
            spec_write(meta, sg_model_spec(model), err) && preprocess_write(meta, &model->preprocess, err) &&
-           feedback_write(meta, model, err) && classes_write(meta, model, err) &&
-           notes_write(meta, &model->notes, err);
+           precision_write(meta, model->precision, err) && feedback_write(meta, model, err) &&
+           classes_write(meta, model, err) && notes_write(meta, &model->notes, err);
 }
 
 /* ---- reading ---- */
@@ -261,12 +267,20 @@ static bool preprocess_read(sg_preprocess *pp, const sg_kv *meta, const sg_net_s
     return true;
 }
 
+static bool precision_read(sg_precision *precision, const sg_kv *meta, sg_error *err)
+{
+    const char *name = sg_kv_get(meta, "signet.precision");
+    return !name || sg_precision_find(precision, name) || wrong(meta, "signet.precision", err);
+}
+
 bool sg_model_meta_read(sg_model *model, const sg_kv *meta, sg_error *err)
 {
     const sg_net_spec *spec = sg_model_spec(model);
     const char *fingerprint = sg_kv_get(meta, "signet.fingerprint");
     uint8_t digest[SG_FINGERPRINT_NBYTES];
-    if (!preprocess_read(&model->preprocess, meta, spec, err)) return false;
+    if (!preprocess_read(&model->preprocess, meta, spec, err) ||
+        !precision_read(&model->precision, meta, err))
+        return false;
     if (!fingerprint || !sg_unhex(digest, sizeof digest, fingerprint))
         return wrong(meta, "signet.fingerprint", err);
     memcpy(model->fingerprint, fingerprint, sizeof model->fingerprint);
@@ -278,8 +292,9 @@ bool sg_model_meta_read(sg_model *model, const sg_kv *meta, sg_error *err)
 
 /* Sorted, as the lines are. */
 static const char *const code_keys[] = {
-    "signet.arch", "signet.channels",    "signet.decode",  "signet.filter", "signet.head", "signet.height",
-    "signet.mean", "signet.orientation", "signet.outputs", "signet.resize", "signet.std",  "signet.width"};
+    "signet.arch",   "signet.channels", "signet.decode",      "signet.filter",  "signet.head",
+    "signet.height", "signet.mean",     "signet.orientation", "signet.outputs", "signet.precision",
+    "signet.resize", "signet.std",      "signet.width"};
 
 bool sg_model_fingerprint(char hex[65], const sg_kv *meta, const sg_st_tensor *tensors, size_t ntensors,
                           const unsigned char *data, sg_error *err)

@@ -12,6 +12,16 @@ const char *sg_precision_name(sg_precision precision)
     return names[precision];
 }
 
+bool sg_precision_find(sg_precision *precision, const char *name)
+{
+    for (size_t i = 0; i < NNAMES; i++)
+        if (strcmp(name, names[i]) == 0) {
+            *precision = (sg_precision)i;
+            return true;
+        }
+    return false;
+}
+
 bool sg_precision_supported(sg_precision precision)
 {
     const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
@@ -24,11 +34,7 @@ bool sg_precision_parse(sg_precision *precision, const char *text, sg_error *err
         *precision = sg_precision_supported(SG_BF16) ? SG_BF16 : SG_F32;
         return true;
     }
-    for (size_t i = 0; i < NNAMES; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *precision = (sg_precision)i;
-            return true;
-        }
+    if (sg_precision_find(precision, text)) return true;
     return sg_fail(err, SG_ERR_USAGE, "unknown precision '%s' (there are auto, f32, bf16)", text);
 }
 

@@ -33,7 +33,7 @@ bool sg_recipe_now(sg_kv *recipe, const sg_model *model, sg_error *err)
         if (!sg_kv_set(recipe, keys[i], sg_preprocess_get(pp, keys[i]), err)) return false;
     return sg_kv_setf(recipe, err, "resize", "%d", pp->resize) &&
            sg_kv_setf(recipe, err, "crop", "%dx%d", pp->width, pp->height) &&
-           sg_kv_set(recipe, "precision", "f32", err) &&
+           sg_kv_set(recipe, "precision", sg_precision_name(model->precision), err) &&
            sg_kv_set(recipe, "instructions", sg_instruction_class(), err) &&
            sg_kv_setf(recipe, err, "numerics", "%d", SG_NUMERICS_VERSION);
 }
@@ -41,6 +41,7 @@ bool sg_recipe_now(sg_kv *recipe, const sg_model *model, sg_error *err)
 bool sg_recipe_apply(sg_model *model, const sg_kv *recorded, sg_error *err)
 {
     sg_preprocess pp = model->preprocess;
+    sg_precision precision = model->precision;
     int larger = pp.width > pp.height ? pp.width : pp.height;
     int64_t resize = pp.resize;
     size_t n;
@@ -54,7 +55,11 @@ bool sg_recipe_apply(sg_model *model, const sg_kv *recorded, sg_error *err)
         if (text && !sg_preprocess_set(&pp, keys[i], text, NULL))
             return sg_fail(err, SG_ERR_FORMAT, "recipe: %s \"%s\" makes no sense", keys[i], text);
     }
+    text = sg_kv_get(recorded, "precision");
+    if (text && !sg_precision_find(&precision, text))
+        return sg_fail(err, SG_ERR_FORMAT, "recipe: precision \"%s\" makes no sense", text);
     model->preprocess = pp;
+    model->precision = sg_precision_supported(precision) ? precision : SG_F32;
     return true;
 }
 

@@ -79,7 +79,7 @@ bool sg_trainer_init(sg_trainer *t, sg_model *model, const sg_dataset *ds, const
     t->options.frozen_bn = options->frozen_bn || options->head_only; /* running statistics are of the body */
     const sg_plan_options plan = {.purpose = SG_TRAIN,
                                   .batch = options->batch,
-                                  .precision = SG_F32,
+                                  .precision = model->precision,
                                   .frozen_bn = t->options.frozen_bn,
                                   .head_only = options->head_only,
                                   .seed = options->seed};

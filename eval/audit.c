@@ -133,6 +133,10 @@ static bool model_info(sg_audit_model *info, const char *path, const sg_audit *a
 {
     sg_model *model;
     if (!sg_model_load(&model, path, err)) return false;
+    if (!sg_model_set_precision(model, audit->options->precision, err)) {
+        sg_model_free(model);
+        return false;
+    }
     const sg_net_spec *spec = sg_model_spec(model);
     const char *rule = sg_rule_name(model->feedback.rule);
     info->path = path;
@@ -143,6 +147,9 @@ static bool model_info(sg_audit_model *info, const char *path, const sg_audit *a
     info->width = spec->width;
     info->outputs = spec->outputs;
     snprintf(info->fingerprint, sizeof info->fingerprint, "%s", model->fingerprint);
+    info->precision = sg_precision_name(model->precision);
+    snprintf(info->encoder, sizeof info->encoder, "%s%s%s", model->fingerprint,
+             model->precision == SG_F32 ? "" : " ", model->precision == SG_F32 ? "" : info->precision);
     snprintf(info->arch, sizeof info->arch, "%s", spec->arch);
     snprintf(info->rule, sizeof info->rule, "%s", rule);
     snprintf(info->scale_kind, sizeof info->scale_kind, "%s",

@@ -24,7 +24,7 @@ void sg_cell_key(sg_cell *cell, const sg_audit *audit)
                      "cell %d\nnumerics %d\nmodel %s\nfeedback %s\nattack %s\ngradient %s\neps "
                      "%s\niterations %d\nalpha %s\n"
                      "seed %" PRIu64 "\nqueries %zu\ntop %zu\nsplit %s\ndata %s\n",
-                     FORMAT, SG_NUMERICS_VERSION, cell->model->fingerprint, cell->model->feedback,
+                     FORMAT, SG_NUMERICS_VERSION, cell->model->encoder, cell->model->feedback,
                      cell->clean ? "" : a->name, cell->clean ? "" : sg_gradient_name(a->gradient), eps,
                      a->iterations, alpha, audit->options->seed, audit->nqueries, audit->options->top,
                      audit->split->checksum, sg_dataset_name(audit->ds));

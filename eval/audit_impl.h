@@ -15,6 +15,8 @@ typedef struct sg_audit_model {
     const char *path; /* borrowed */
     char *name;       /* owned */
     char fingerprint[65], arch[64], rule[16], scale_kind[16];
+    const char *precision;
+    char encoder[80];   /* what makes its codes: the fingerprint, and the precision where it is not f32 */
     char feedback[33];  /* digest of rule, seed and scales, which the fingerprint leaves out */
     bool hash;          /* else a classifier */
     bool exact_is_rule; /* its rule sends W down: both gradients are one */

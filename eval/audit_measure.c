@@ -32,7 +32,7 @@ static bool kept_path(char **path, const bench *b, const char *part, sg_error *e
 {
     char text[512], name[64];
     uint8_t digest[16];
-    int n = snprintf(text, sizeof text, "codes %s\nmodel %s\nsplit %s\ndata %s\n", part, b->info->fingerprint,
+    int n = snprintf(text, sizeof text, "codes %s\nmodel %s\nsplit %s\ndata %s\n", part, b->info->encoder,
                      b->audit->split->checksum, sg_dataset_name(b->audit->ds));
     SG_ASSERT(n > 0 && (size_t)n < sizeof text);
     sg_blake2b_of(digest, sizeof digest, text, (size_t)n);
@@ -144,6 +144,7 @@ static bool bench_open(bench *b, sg_audit *audit, const sg_audit_model *info, sg
     size_t batch = audit->options->batch;
     *b = (bench){.audit = audit, .info = info};
     if (!sg_model_load(&b->model, info->path, err)) return false;
+    if (!sg_model_set_precision(b->model, audit->options->precision, err)) return false;
     b->model->preprocess.max_pixels = audit->options->max_pixels;
     if (strcmp(b->model->fingerprint, info->fingerprint))
         return sg_fail(err, SG_ERR_MISMATCH, "%s has changed while the audit ran", info->path);

@@ -54,6 +54,7 @@ static void put_result(sg_buf *csv, const sg_cell *c, const sg_audit *audit)
     put_value(csv, c->psnr);
     put_value(csv, c->clean ? NAN : c->zero_gradient);
     put_text(csv, m->fingerprint);
+    put_text(csv, m->precision);
     sg_buf_puts(csv, "\n");
 }
 
@@ -62,7 +63,7 @@ static void put_results(sg_buf *csv, const sg_audit *audit)
     sg_buf_puts(csv,
                 "model,arch,head,rule,bits,attack,gradient,eps,iterations,queries,top,map_expected,map_low,"
                 "map_high,map_order,map_interval_low,map_interval_high,accuracy,accuracy_interval_low,"
-                "accuracy_interval_high,chance,hamming,linf,psnr,zero_gradient,fingerprint\n");
+                "accuracy_interval_high,chance,hamming,linf,psnr,zero_gradient,fingerprint,precision\n");
     for (size_t i = 0; i < audit->ncells; i++) put_result(csv, &audit->cells[i], audit);
 }
 
@@ -97,6 +98,7 @@ static void add_models(sg_json *root, const sg_audit *audit)
         sg_json *model = sg_json_add_object(models, NULL);
         sg_json_add_string(model, "name", m->name);
         sg_json_add_string(model, "fingerprint", m->fingerprint);
+        sg_json_add_string(model, "precision", m->precision);
         sg_json_add_string(model, "arch", m->arch);
         sg_json_add_string(model, "head", m->hash ? "hash" : "classifier");
         sg_json_add_int(model, m->hash ? "bits" : "classes", m->outputs);

@@ -122,21 +122,21 @@ void sg_report_method(sg_buf *html, const sg_audit *audit)
 
 static void put_models(sg_buf *html, const sg_audit *audit)
 {
-    sg_buf_puts(
-        html,
-        "<h3>Models</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>Model</th><th>Network</th>"
-        "<th>Input</th><th>Output</th><th>Rule</th><th>Scale of B</th><th>Fingerprint</th></tr></thead>\n"
-        "<tbody>\n");
+    sg_buf_puts(html,
+                "<h3>Models</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>Model</th><th>Network</th>"
+                "<th>Input</th><th>Output</th><th>Rule</th><th>Scale of "
+                "B</th><th>Precision</th><th>Fingerprint</th></tr></thead>\n"
+                "<tbody>\n");
     for (size_t i = 0; i < audit->options->nmodels; i++) {
         const sg_audit_model *m = &audit->models[i];
         sg_buf_puts(html, "<tr><td>");
         sg_buf_put_html(html, m->name);
-        sg_buf_printf(html,
-                      "</td><td>%s</td><td>%" PRId64 " &times; %" PRId64 " &times; %" PRId64
-                      "</td><td>%" PRId64
-                      " %s</td><td>%s</td><td>%s</td><td><code title=\"%s\">%.16s</code></td></tr>\n",
-                      m->arch, m->channels, m->height, m->width, m->outputs, m->hash ? "bits" : "classes",
-                      m->rule, m->exact_is_rule ? "none" : m->scale_kind, m->fingerprint, m->fingerprint);
+        sg_buf_printf(
+            html,
+            "</td><td>%s</td><td>%" PRId64 " &times; %" PRId64 " &times; %" PRId64 "</td><td>%" PRId64
+            " %s</td><td>%s</td><td>%s</td><td>%s</td><td><code title=\"%s\">%.16s</code></td></tr>\n",
+            m->arch, m->channels, m->height, m->width, m->outputs, m->hash ? "bits" : "classes", m->rule,
+            m->exact_is_rule ? "none" : m->scale_kind, m->precision, m->fingerprint, m->fingerprint);
     }
     sg_buf_puts(html, "</tbody>\n</table></div>\n");
 }

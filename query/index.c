@@ -20,9 +20,10 @@ static bool copy_model(void *context, const char *folder, sg_error *err)
     return ok;
 }
 
-bool sg_index_create(const char *dir, const char *model_path, const char *kind, const char *decode,
+bool sg_index_create(const char *dir, const char *model_path, const char *kind, const sg_index_ways *ways,
                      sg_error *err)
 {
+    const sg_index_ways w = ways ? *ways : (sg_index_ways){0};
     sg_model *model = NULL;
     sg_kv recipe = SG_KV_INIT;
     bool ok = false;
@@ -32,8 +33,8 @@ bool sg_index_create(const char *dir, const char *model_path, const char *kind, 
         sg_fail(err, SG_ERR_MISMATCH, "%s: is a classifier; an index is made from a hash", model_path);
         goto done;
     }
-    if (decode && !sg_preprocess_set(&model->preprocess, "decode", decode, err)) goto done;
-    ok = sg_recipe_now(&recipe, model, err) &&
+    if (w.decode && !sg_preprocess_set(&model->preprocess, "decode", w.decode, err)) goto done;
+    ok = sg_model_set_precision(model, w.precision, err) && sg_recipe_now(&recipe, model, err) &&
          sg_store_create(dir, (size_t)spec->outputs, model->fingerprint, &recipe, kind, copy_model,
                          (void *)model_path, err);
 done:

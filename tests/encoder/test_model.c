@@ -127,10 +127,10 @@ static void test_hash(void **state)
 /* As docs/formats.md has it, from the file. */
 static void fingerprint_of(char hex[65], const char *path)
 {
-    static const char *const keys[] = {"signet.arch",   "signet.channels",    "signet.decode",
-                                       "signet.filter", "signet.head",        "signet.height",
-                                       "signet.mean",   "signet.orientation", "signet.outputs",
-                                       "signet.resize", "signet.std",         "signet.width"};
+    static const char *const keys[] = {
+        "signet.arch",   "signet.channels", "signet.decode",      "signet.filter",  "signet.head",
+        "signet.height", "signet.mean",     "signet.orientation", "signet.outputs", "signet.precision",
+        "signet.resize", "signet.std",      "signet.width"};
     sg_safetensors st;
     sg_buf text = SG_BUF_INIT;
     uint8_t digest[32];
@@ -220,6 +220,60 @@ static void test_ways(void **state)
     sg_model_free(model);
 }
 
+static void test_precision(void **state)
+{
+    (void)state;
+    sg_model *model = model_make("bp");
+    char plain[65], expected[65];
+    sg_safetensors st;
+    assert_int_equal(model->precision, SG_F32);
+    save(model, "plain");
+    strcpy(plain, model->fingerprint);
+    assert_true(sg_safetensors_open(&st, "plain", NULL));
+    assert_null(sg_kv_get(&st.metadata, "signet.precision"));
+    sg_safetensors_close(&st);
+    model->precision = SG_BF16; /* what a file says does not depend on the processor */
+    save(model, "a");
+    fingerprint_of(expected, "a");
+    assert_string_equal(model->fingerprint, expected);
+    assert_string_not_equal(model->fingerprint, plain);
+    assert_true(sg_safetensors_open(&st, "a", NULL));
+    assert_string_equal(sg_kv_get(&st.metadata, "signet.precision"), "bf16");
+    sg_safetensors_close(&st);
+    sg_model *back = load("a");
+    assert_int_equal(back->precision, SG_BF16);
+    assert_true(sg_model_check(back, NULL));
+    sg_model_free(back);
+    back = load("plain");
+    assert_int_equal(back->precision, SG_F32);
+    sg_model_free(back);
+    sg_model_free(model);
+}
+
+static void test_set_precision(void **state)
+{
+    (void)state;
+    sg_model *model = model_make("bp");
+    sg_error err = {0};
+    assert_true(sg_model_set_precision(model, NULL, &err));
+    assert_int_equal(model->precision, SG_F32);
+    assert_false(sg_model_set_precision(model, "f16", &err));
+    assert_int_equal(err.code, SG_ERR_USAGE);
+    assert_non_null(strstr(err.message, "'f16'"));
+    assert_int_equal(model->precision, SG_F32);
+    bool supported = sg_precision_supported(SG_BF16);
+    assert_int_equal(sg_model_set_precision(model, "bf16", &err), supported);
+    assert_int_equal(model->precision, supported ? SG_BF16 : SG_F32);
+    assert_true(sg_model_set_precision(model, "f32", &err) && model->precision == SG_F32);
+    assert_true(sg_model_set_precision(model, "auto", &err));
+    assert_int_equal(model->precision, supported ? SG_BF16 : SG_F32);
+    model->precision = SG_BF16; /* its own is checked too */
+    assert_int_equal(sg_model_set_precision(model, NULL, &err), supported);
+    if (!supported) assert_int_equal(err.code, SG_ERR_UNSUPPORTED);
+    assert_int_equal(model->precision, SG_BF16);
+    sg_model_free(model);
+}
+
 /* ---- lies ---- */
 
 typedef struct forgery {
@@ -305,6 +359,8 @@ static void test_metadata_lies(void **state)
         {"signet.decode", "full", "signet.decode: 'full'"},
         {"signet.filter", "", "signet.filter: ''"},
         {"signet.orientation", "up", "signet.orientation: 'up'"},
+        {"signet.precision", "auto", "signet.precision: 'auto'"},
+        {"signet.precision", "", "signet.precision: ''"},
         {"signet.mean", "0.1,0.1", "signet.mean"},
         {"signet.mean", "", "signet.mean"},
         {"signet.mean", "nan", "signet.mean"},
@@ -579,6 +635,8 @@ int main(void)
         scratch_test(test_hash),
         scratch_test(test_fingerprint),
         scratch_test(test_ways),
+        scratch_test(test_precision),
+        cmocka_unit_test(test_set_precision),
         scratch_test(test_metadata_lies),
         scratch_test(test_tensor_lies),
         scratch_test(test_not_a_model),

@@ -4,6 +4,14 @@
 #include <signet/recipe.h>
 #include <sys/wait.h>
 
+static const sg_net_spec spec = {.arch = "resnet20",
+                                 .channels = 3,
+                                 .height = 28,
+                                 .width = 30,
+                                 .head = SG_HEAD_HASH,
+                                 .outputs = 16,
+                                 .std = {1, 1, 1}};
+
 static void set(sg_kv *kv, const char *key, const char *value)
 {
     assert_true(sg_kv_set(kv, key, value, NULL));
@@ -12,13 +20,6 @@ static void set(sg_kv *kv, const char *key, const char *value)
 static void test_now(void **state)
 {
     (void)state;
-    const sg_net_spec spec = {.arch = "resnet20",
-                              .channels = 3,
-                              .height = 28,
-                              .width = 30,
-                              .head = SG_HEAD_HASH,
-                              .outputs = 16,
-                              .std = {1, 1, 1}};
     sg_model *model;
     sg_kv recipe = SG_KV_INIT;
     assert_true(sg_model_new(&model, &spec, NULL, NULL));
@@ -34,6 +35,9 @@ static void test_now(void **state)
         if (expected[i][1]) assert_string_equal(recipe.pairs[i].value, expected[i][1]);
     }
     assert_string_equal(sg_kv_get(&recipe, "instructions"), sg_instruction_class());
+    model->precision = SG_BF16;
+    assert_true(sg_recipe_now(&recipe, model, NULL));
+    assert_string_equal(sg_kv_get(&recipe, "precision"), "bf16");
     sg_kv_clear(&recipe);
     assert_survives_allocation_failures((sg_kv_clear(&recipe), sg_recipe_now(&recipe, model, &err)));
     sg_kv_clear(&recipe);
@@ -44,13 +48,6 @@ static void test_now(void **state)
 static void test_apply(void **state)
 {
     (void)state;
-    const sg_net_spec spec = {.arch = "resnet20",
-                              .channels = 3,
-                              .height = 28,
-                              .width = 30,
-                              .head = SG_HEAD_HASH,
-                              .outputs = 16,
-                              .std = {1, 1, 1}};
     sg_model *model;
     sg_kv recorded = SG_KV_INIT, now = SG_KV_INIT;
     char differs[64];
@@ -75,8 +72,9 @@ static void test_apply(void **state)
     assert_int_equal(sg_recipe_compare(&recorded, &now, differs, sizeof differs), SG_RECIPE_SAME);
 
     static const char *const senseless[][2] = {
-        {"decode", "full"}, {"filter", ""},     {"orientation", "up"},   {"resize", "29"},
-        {"resize", "-1"},   {"resize", "many"}, {"resize", "5000000000"}};
+        {"decode", "full"},       {"filter", ""},        {"orientation", "up"},
+        {"resize", "29"},         {"resize", "-1"},      {"resize", "many"},
+        {"resize", "5000000000"}, {"precision", "auto"}, {"precision", ""}};
     for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
         sg_kv bad = SG_KV_INIT;
         sg_preprocess before = model->preprocess;
@@ -93,6 +91,51 @@ static void test_apply(void **state)
     assert_int_equal(model->preprocess.filter, SG_BICUBIC);
     sg_kv_clear(&now);
     sg_model_free(model);
+}
+
+/* What the process lacks is computed in f32, and that is no small difference. */
+static void apply_bf16(void)
+{
+    sg_model *model;
+    sg_kv recorded = SG_KV_INIT, now = SG_KV_INIT;
+    char differs[64];
+    assert_true(sg_model_new(&model, &spec, NULL, NULL));
+    assert_true(sg_recipe_now(&recorded, model, NULL));
+    set(&recorded, "precision", "bf16");
+    assert_true(sg_recipe_apply(model, &recorded, NULL));
+    assert_true(sg_recipe_now(&now, model, NULL));
+    bool supported = sg_precision_supported(SG_BF16);
+    assert_int_equal(model->precision, supported ? SG_BF16 : SG_F32);
+    assert_int_equal(sg_recipe_compare(&recorded, &now, differs, sizeof differs),
+                     supported ? SG_RECIPE_SAME : SG_RECIPE_OTHER);
+    assert_string_equal(differs, supported ? "" : "precision: bf16 / f32");
+    set(&recorded, "precision", "f32");
+    assert_true(sg_recipe_apply(model, &recorded, NULL));
+    assert_int_equal(model->precision, SG_F32);
+    sg_kv_clear(&now);
+    sg_kv_clear(&recorded);
+    sg_model_free(model);
+}
+
+static void test_apply_precision(void **state)
+{
+    (void)state;
+    apply_bf16();
+}
+
+/* No processor computes bf16 portably. */
+static void test_portable_precision(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        if (!sg_portable_set(NULL) || sg_precision_supported(SG_BF16)) _exit(1);
+        apply_bf16();
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 static void test_compare(void **state)
@@ -149,9 +192,11 @@ static void test_portable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_portable), /* first: the others make up the process's mind */
+        cmocka_unit_test(test_portable_precision), /* first, as the next: the others make up the process's mind */
+        cmocka_unit_test(test_portable),
         cmocka_unit_test(test_now),
         cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_apply_precision),
         cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,7 +189,7 @@ static const char results_head[] = "model,arch,head,rule,bits,attack,gradient,ep
                                    "expected,map_low,map_high,map_order,"
                                    "map_interval_low,map_interval_high,accuracy,accuracy_interval_low,"
                                    "accuracy_interval_high,chance,hamming,linf,"
-                                   "psnr,zero_gradient,fingerprint\n";
+                                   "psnr,zero_gradient,fingerprint,precision\n";
 
 static void test_figures(void **state)
 {

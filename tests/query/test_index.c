@@ -235,7 +235,8 @@ static void test_scaled(void **state)
     make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
     put_cells("a.jpg");
     tell_apart();
-    assert_false(sg_index_create("idx", "model.safetensors", "flat", "full", &err));
+    assert_false(
+        sg_index_create("idx", "model.safetensors", "flat", &(sg_index_ways){.decode = "full"}, &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
     for (int scaled = 0; scaled < 2; scaled++) {
         uint8_t code[BITS / 8], other[BITS / 8];
@@ -245,7 +246,8 @@ static void test_scaled(void **state)
         decoded_code(other, z, &j, scaled ? 0 : 16);
         judge_free(&j);
         assert_memory_not_equal(code, other, sizeof code);
-        assert_true(sg_index_create("idx", "model.safetensors", "flat", scaled ? "scaled" : "exact", &err));
+        const sg_index_ways ways = {.decode = scaled ? "scaled" : "exact"};
+        assert_true(sg_index_create("idx", "model.safetensors", "flat", &ways, &err));
         assert_counts(add_path("a.jpg", NULL), 1, 0, 0, 0, 0, 0);
         index = open_index(false);
         assert_true(sg_searcher_new(&searcher, index, &err));

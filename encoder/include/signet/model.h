@@ -5,6 +5,7 @@
 
 #include <signet/feedback.h>
 #include <signet/kv.h>
+#include <signet/precision.h>
 #include <signet/preprocess.h>
 
 typedef struct sg_model {
@@ -12,14 +13,15 @@ typedef struct sg_model {
     sg_params *params;
     sg_feedback feedback; /* the rule it was trained by, with its scales; bp when none */
     sg_preprocess preprocess;
-    char **classes; /* class names of a classifier; NULL for a hash */
+    sg_precision precision; /* of every plan of it */
+    char **classes;         /* class names of a classifier; NULL for a hash */
     size_t nclasses;
     sg_kv notes;          /* protocol, list checksum, options, parent: free metadata without paths or times */
     char fingerprint[65]; /* hex; "" until saved or loaded */
 } sg_model;
 
 /* An untrained model: all parameters zero (batch-norm's weight and variance 1), rule bp, preprocess straight to the net's
- * size. classes: outputs names (copied), valid UTF-8 (SG_ERR_USAGE); may be NULL, and a hash has none. */
+ * size, precision f32. classes: outputs names (copied), valid UTF-8 (SG_ERR_USAGE); may be NULL, and a hash has none. */
 bool sg_model_new(sg_model **model, const sg_net_spec *spec, const char *const *classes, sg_error *err);
 /* Every claim of the file is checked, and both of its checksums. Messages begin with the path. */
 bool sg_model_load(sg_model **model, const char *path, sg_error *err);
@@ -29,6 +31,9 @@ bool sg_model_save(sg_model *model, const char *path, sg_error *err);
 /* Writes the tensors as plain safetensors for other programs: torchvision's names, a hash's last layer as "head". */
 bool sg_model_export(const sg_model *model, const char *path, sg_error *err);
 void sg_model_free(sg_model *model);
+/* Has the model compute in another precision from now on: text as in sg_precision_parse, NULL: in its own. A precision that
+ * this process lacks, its own too, is the error of sg_precision_check. On failure the model is untouched. */
+bool sg_model_set_precision(sg_model *model, const char *text, sg_error *err);
 /* Computes the fingerprint anew and compares it with the stored one: SG_ERR_FORMAT when it differs. */
 bool sg_model_check(const sg_model *model, sg_error *err);
 /* Takes into `model` the body's tensors of `from` (same backbone): all but the head, and the head too when its

@@ -11,6 +11,8 @@ typedef enum {
 } sg_precision;
 
 const char *sg_precision_name(sg_precision precision);
+/* The precision of that name, as files hold it; false: none has it. */
+bool sg_precision_find(sg_precision *precision, const char *name);
 
 /* Has this process the instructions: f32 always, bf16 where the processor has AVX-512 with bf16 and computing is not
  * portable. */

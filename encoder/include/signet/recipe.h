@@ -10,11 +10,12 @@
 
 /* The recipe of this process for this model, resolved (no "auto"), set into recipe: the keys of sg_preprocess_keys (decode,
  * filter, orientation), resize (of the shorter side, "0": straight to the crop's size), crop ("28x28", width first),
- * precision ("f32"), instructions (sg_instruction_class), numerics. */
+ * precision (sg_precision_name), instructions (sg_instruction_class), numerics. */
 bool sg_recipe_now(sg_kv *recipe, const sg_model *model, sg_error *err);
 
-/* Brings pictures to the model as recorded: decode, filter, orientation and resize; what is not recorded stays. A value
- * that makes no sense: SG_ERR_FORMAT names it, and the model is untouched. */
+/* Has the model work as recorded: decode, filter, orientation, resize and precision; what is not recorded stays. A
+ * precision that this process lacks becomes f32, which sg_recipe_compare then tells. A value that makes no sense:
+ * SG_ERR_FORMAT names it, and the model is untouched. */
 bool sg_recipe_apply(sg_model *model, const sg_kv *recorded, sg_error *err);
 
 typedef enum {

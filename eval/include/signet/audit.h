@@ -10,6 +10,7 @@ typedef struct sg_audit_options {
     const char *const *model_paths; /* hashes and classifiers, each for attacks that know its head */
     const char *const *names;       /* NULL: the files' names, with their folders' where they are equal */
     size_t nmodels;
+    const char *precision; /* as in sg_precision_parse; NULL: each model's own */
     const char *const *attacks;
     size_t nattacks;
     const double *eps; /* of 1, in any order; 0 is the clean row, which every model has anyway */
@@ -25,10 +26,10 @@ typedef struct sg_audit_options {
     FILE *log;           /* progress over all cells, and a line for each that is finished; NULL: silent */
 } sg_audit_options;
 
-/* Runs what is not yet in dir (a cell's key holds the model's fingerprint and feedback and every option that decides
+/* Runs what is not yet in dir (a cell's key holds the model's fingerprint, precision and feedback and every option that decides
  * it; not the batch), then writes tables and report (docs/formats.md). A model whose rule sends its weights down has
  * one gradient: its cells are run once. A dir of another audit (other data, split or top): SG_ERR_MISMATCH. Without
- * gnuplot: SG_ERR_NOT_FOUND, before anything is run. An interrupt: SG_ERR_INTERRUPTED; finished cells stay. */
+ * gnuplot (SG_ERR_NOT_FOUND) or the precision (SG_ERR_UNSUPPORTED): before anything is run. An interrupt: SG_ERR_INTERRUPTED; finished cells stay. */
 bool sg_audit_run(const char *dir, const sg_dataset *ds, const sg_split *split,
                   const sg_audit_options *options, sg_error *err);
 

@@ -11,12 +11,18 @@
 /* An index folder opened together with its encoder. */
 typedef struct sg_index sg_index;
 
-/* Makes dir with the store and a copy of the model (hash models only: SG_ERR_MISMATCH). decode: "exact" or "scaled" is
- * recorded in the place of the model's own, NULL leaves that. Nothing is left on failure. */
-bool sg_index_create(const char *dir, const char *model_path, const char *kind, const char *decode,
+/* What an index's recipe says in the place of the model's own; NULL leaves that. */
+typedef struct sg_index_ways {
+    const char *decode;    /* "exact", "scaled" */
+    const char *precision; /* as in sg_precision_parse; what "auto" is here is recorded */
+} sg_index_ways;
+
+/* Makes dir with the store and a copy of the model (hash models only: SG_ERR_MISMATCH). ways NULL: the model's own. A
+ * precision that this process lacks is SG_ERR_UNSUPPORTED. Nothing is left on failure. */
+bool sg_index_create(const char *dir, const char *model_path, const char *kind, const sg_index_ways *ways,
                      sg_error *err);
 typedef enum { SG_INDEX_STORE, SG_INDEX_ENCODE } sg_index_need; /* STORE: no network is loaded */
-/* Pictures are brought to the encoder as the index has recorded, whatever the model's own way. */
+/* Pictures are brought to the encoder, and it computes, as the index has recorded, whatever the model's own way. */
 bool sg_index_open(sg_index **index, const char *dir, sg_index_need need, bool writable, sg_error *err);
 /* Of pictures that are added or asked for from now on, as in sg_decode_options. */
 void sg_index_set_max_pixels(sg_index *index, uint64_t max_pixels);
