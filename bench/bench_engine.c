@@ -302,7 +302,7 @@ static bool run(const settings *s, sg_purpose purpose, sg_precision precision, s
     const size_t batch = s->batch ? (size_t)s->batch : purpose == SG_ENCODE ? 64 : 32;
     bench b = {.settings = s, .purpose = purpose, .batch = batch};
     variant *variants = NULL;
-    size_t n;
+    size_t n = 0;
     bool ok = make(&b, precision, err) && make_variants(&variants, &n, &b, err);
     if (ok) measure(&b, variants, n);
     free_variants(variants);
