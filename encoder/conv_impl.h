@@ -24,6 +24,8 @@ typedef struct sg_conv_state {
     sg_thin thin;
 } sg_conv_state;
 
+typedef enum { SG_CONV_FORWARD, SG_CONV_DATA, SG_CONV_WEIGHTS } sg_conv_pass; /* the last two of backward */
+
 size_t sg_conv_tensors(const sg_node *node, sg_tensor *tensors, int ndim);
 uint64_t sg_conv_macs(const sg_node *node);
 void sg_conv_ref_forward(const sg_ref *ref);
@@ -34,6 +36,9 @@ bool sg_conv_prepare_backward(sg_step *step, sg_error *err);
 void sg_conv_load(sg_step *step, const sg_load *load);
 void sg_conv_forward(sg_step *step);
 void sg_conv_backward(sg_step *step);
+
+/* Winograd's algorithm is the faster one for this pass, and allowed (winograd.c). */
+bool sg_winograd_wins(const sg_step *step, sg_conv_pass pass);
 
 /* A first layer, whose source is x in its plain layout: oneDNN's backward kernels for 1 and 3 channels are slow or
  * missing, so these are ours (conv_thin.c). */

@@ -154,6 +154,17 @@ bool sg_prim_new(sg_prim **out, sg_step *step, sg_phase phase, const void *op_de
     return finish(prim, err);
 }
 
+bool sg_prim_possible(const sg_step *step, const void *op_desc)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_status_t status = new_attr(&attr, NULL, 0);
+    if (!status) status = dnnl_primitive_desc_create(&desc, op_desc, attr, step->plan->dnnl->engine, NULL);
+    dnnl_primitive_attr_destroy(attr);
+    dnnl_primitive_desc_destroy(desc);
+    return status == dnnl_success;
+}
+
 bool sg_prim_new_reorder(sg_prim **out, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
                          sg_error *err)
 {

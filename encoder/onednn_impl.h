@@ -1,6 +1,6 @@
 /* The door to oneDNN: no other file includes its header. Memory of its primitives lies in the plan's arena, their
  * scratchpads too. Its algorithms of convolution are restricted to `direct`, whose results depend neither on the
- * batch nor on the threads. */
+ * batch nor on the threads; but for training, which may take `winograd` (winograd.c). */
 #ifndef SIGNET_ONEDNN_IMPL_H
 #define SIGNET_ONEDNN_IMPL_H
 
@@ -47,6 +47,8 @@ sg_md sg_md_trimmed(const sg_md *padded, const sg_md *plain);
 #define SG_ARG_OTHER (DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1)
 bool sg_prim_new(sg_prim **prim, sg_step *step, sg_phase phase, const void *op_desc, const sg_prim *hint,
                  const sg_md *other, float top, sg_error *err);
+/* Whether there is a kernel for this descriptor, with nothing behind it. */
+bool sg_prim_possible(const sg_step *step, const void *op_desc);
 /* Copies from one layout into another. */
 bool sg_prim_new_reorder(sg_prim **prim, sg_step *step, sg_phase phase, const sg_md *from, const sg_md *to,
                          sg_error *err);

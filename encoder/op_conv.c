@@ -1,4 +1,5 @@
-/* Convolution on oneDNN's direct kernels, with batch-norm (in evaluation), add and ReLU fused behind it. */
+/* Convolution on oneDNN's direct kernels, in training on its Winograd where that is faster; with batch-norm (in
+ * evaluation), add and ReLU fused behind it. */
 #include "conv_impl.h"
 #include "reference_impl.h"
 
@@ -172,17 +173,43 @@ static bool new_buffers(sg_step *step, sg_error *err)
     return true;
 }
 
+/* The descriptor of one of the three passes. */
+static dnnl_convolution_desc_t describe(const sg_step *step, sg_conv_pass pass, dnnl_alg_kind_t kind)
+{
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t status;
+    const conv_dims d = dims_of(step);
+    const sg_md *bias = has_bias(step) ? &d.bias : NULL;
+    if (pass == SG_CONV_FORWARD)
+        status = dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, kind, &d.src, &d.weights,
+                                                    bias, &d.dst, d.strides, d.pad, d.pad);
+    else if (pass == SG_CONV_DATA)
+        status = dnnl_convolution_backward_data_desc_init(&desc, kind, &d.src, &d.weights, &d.dst, d.strides,
+                                                          d.pad, d.pad);
+    else
+        status = dnnl_convolution_backward_weights_desc_init(&desc, kind, &d.src, &d.weights, bias, &d.dst,
+                                                             d.strides, d.pad, d.pad);
+    SG_ASSERT(status == dnnl_success);
+    return desc;
+}
+
+static bool new_pass(sg_prim **prim, sg_step *step, sg_conv_pass pass, sg_error *err)
+{
+    const sg_conv_state *s = step->state;
+    const sg_md dst = dims_of(step).dst;
+    const bool forward = pass == SG_CONV_FORWARD;
+    dnnl_convolution_desc_t desc = describe(step, pass, dnnl_convolution_winograd);
+    if (!sg_winograd_wins(step, pass) || !sg_prim_possible(step, &desc))
+        desc = describe(step, pass, dnnl_convolution_direct);
+    return sg_prim_new(prim, step, forward ? SG_FORWARD : SG_BACKWARD, &desc, forward ? NULL : s->forward,
+                       forward && step->other ? &dst : NULL, forward ? step->top : 0, err);
+}
+
 bool sg_conv_prepare(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
-    dnnl_convolution_desc_t desc;
-    const conv_dims d = dims_of(step);
-    SG_ASSERT(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, dnnl_convolution_direct,
-                                                 &d.src, &d.weights, has_bias(step) ? &d.bias : NULL, &d.dst,
-                                                 d.strides, d.pad, d.pad) == dnnl_success);
     if (!new_buffers(step, err)) return false;
-    if (!sg_prim_new(&s->forward, step, SG_FORWARD, &desc, NULL, step->other ? &d.dst : NULL, step->top, err))
-        return false;
+    if (!new_pass(&s->forward, step, SG_CONV_FORWARD, err)) return false;
     sg_prim_bind(s->forward, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->forward, DNNL_ARG_DST, step->dst->data);
     if (has_bias(step)) sg_prim_bind(s->forward, DNNL_ARG_BIAS, s->bias);
@@ -193,11 +220,7 @@ bool sg_conv_prepare(sg_step *step, sg_error *err)
 static bool prepare_backward_data(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
-    dnnl_convolution_desc_t desc;
-    const conv_dims d = dims_of(step);
-    SG_ASSERT(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &d.src, &d.weights,
-                                                       &d.dst, d.strides, d.pad, d.pad) == dnnl_success);
-    if (!sg_prim_new(&s->backward_data, step, SG_BACKWARD, &desc, s->forward, NULL, 0, err)) return false;
+    if (!new_pass(&s->backward_data, step, SG_CONV_DATA, err)) return false;
     if (!sg_value_part(&s->diff_src, step->src[0], step, err)) return false;
     sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_DST, step->gradient);
     sg_prim_bind(s->backward_data, DNNL_ARG_DIFF_SRC, s->diff_src);
@@ -225,12 +248,7 @@ static bool new_store(sg_step *step, sg_error *err)
 static bool prepare_backward_weights(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
-    dnnl_convolution_desc_t desc;
-    const conv_dims d = dims_of(step);
-    SG_ASSERT(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &d.src, &d.weights,
-                                                          has_bias(step) ? &d.bias : NULL, &d.dst, d.strides,
-                                                          d.pad, d.pad) == dnnl_success);
-    if (!sg_prim_new(&s->backward_weights, step, SG_BACKWARD, &desc, s->forward, NULL, 0, err)) return false;
+    if (!new_pass(&s->backward_weights, step, SG_CONV_WEIGHTS, err)) return false;
     sg_prim_bind(s->backward_weights, DNNL_ARG_SRC, step->src[0]->data);
     sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_DST, step->gradient);
     if (has_bias(step)) {
