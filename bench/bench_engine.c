@@ -188,9 +188,9 @@ static void print_json(const bench *b, const variant *v, size_t n, int rounds)
         s->arch, s->side, purpose_names[b->purpose], sg_precision_name(b->plan->options.precision), b->batch,
         sg_threads(), rounds, (double)sg_plan_nbytes(b->plan) / 1e6);
     for (size_t i = 0; i < n; i++)
-        printf(",\"%s\":{\"ms\":%.4f,\"cpu_ms\":%.4f,\"to_step\":%.4f}", v[i].name,
-               ms * median(v[i].wall, NULL, rounds), ms * median(v[i].cpu, NULL, rounds),
-               median(v[i].cpu, v[0].cpu, rounds));
+        printf(",\"%s\":{\"ms\":%.4f,\"last_ms\":%.4f,\"cpu_ms\":%.4f,\"to_step\":%.4f}", v[i].name,
+               ms * median(v[i].wall, NULL, rounds), ms * v[i].wall[rounds - 1],
+               ms * median(v[i].cpu, NULL, rounds), median(v[i].cpu, v[0].cpu, rounds));
     puts("}");
     fflush(stdout);
 }
