@@ -69,6 +69,12 @@ cmp clean.md all/clean.md || fail 'other clean.md'
 cmp attack.md all/attack.md || fail 'other attack.md'
 expect 2 "${experiment[@]}" -o all --epochs 2
 
+# Another loss goes on from those models.
+expect 0 "${experiment[@]}" -o second --models usf,head --loss dpsh --from all --attack hag --eps 8/255
+has second/clean.md 1 '^[|] usf '
+parent=$(signet model info --json all/usf/best.safetensors | grep -o '"fingerprint":"[0-9a-f]*"' | cut -d '"' -f 4)
+grep -aq "$parent" second/usf/best.safetensors || fail 'the second usf does not come from the first'
+
 # Stopped in the middle of training, which would take minutes.
 "${experiment[@]}" -o stopped --models usf --epochs 100000 >out 2>err &
 pid=$!
