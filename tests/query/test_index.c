@@ -153,6 +153,46 @@ static void test_other_recipe(void **state)
     sg_index_close(index);
 }
 
+/* Is what a process without bf16 makes of such an index as it should be: it opens and answers, says so, and adds nothing? */
+static bool lacks_precision(void)
+{
+    sg_error err = {0};
+    sg_index *index;
+    sg_searcher *searcher;
+    sg_answer answer;
+    sg_ingest_counts counts;
+    const sg_ingest_options options = {0};
+    const char *path = "a.png";
+    if (!sg_portable_set(&err)) return false;
+    make_index_of("precision", "bf16", BITS);
+    put_picture("a.png", 1);
+    if (!sg_index_open(&index, "idx", SG_INDEX_ENCODE, true, &err) ||
+        strcmp(sg_index_recipe_difference(index), "precision: bf16 / f32") != 0)
+        return false;
+    if (sg_ingest_paths(&counts, index, &path, 1, &options, &err) || err.code != SG_ERR_MISMATCH ||
+        !strstr(err.message, "precision: bf16 / f32"))
+        return false;
+    if (!sg_searcher_new(&searcher, index, &err) ||
+        !sg_searcher_image(&answer, searcher, "a.png", 1, -1, &err) || answer.result.n != 0)
+        return false;
+    sg_answer_clear(&answer);
+    sg_searcher_free(searcher);
+    sg_index_close(index);
+    const sg_index_ways ways = {.precision = "bf16"};
+    return !sg_index_create("none", "model.safetensors", "flat", &ways, &err) &&
+           err.code == SG_ERR_UNSUPPORTED && !sg_path_exists("none");
+}
+
+static void test_lacking_precision(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) _exit(lacks_precision() ? 0 : 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void drop_index(void)
 {
     assert_int_equal(nftw("idx", scratch_remove, 16, FTW_DEPTH | FTW_PHYS), 0);
@@ -283,6 +323,7 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        scratch_test(test_lacking_precision), /* first: portable computing is asked for before all else */
         scratch_test(test_create),
         scratch_test(test_open),
         scratch_test(test_other_encoder),
