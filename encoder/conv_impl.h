@@ -4,11 +4,12 @@
 
 #include "onednn_impl.h"
 
-/* Of a first layer. A window has `taps` taps (C k k); rows of taps are padded to `row`. */
+/* Of a first layer. A window has `taps` taps (C k k). Going back to x they stand in groups of four along the window's
+ * rows, the last of a row filled up by zeros: C k ceil(k / 4) groups; a row of groups is padded to `row` floats. */
 typedef struct sg_thin {
-    size_t taps, row;
+    size_t taps, groups, row;
     size_t padded_width, padded; /* of an image with its padding; floats */
-    sg_buffer *at;               /* (taps) where a tap lies in the padded image, from a window's corner */
+    sg_buffer *at, *groups_at;   /* where a tap, a group lies in the padded image, from a window's corner */
     sg_buffer *feedback;         /* B (O padded, row); NULL: no gradient of x */
     sg_buffer *image, *products; /* of each thread: a padded image; (W out, row) */
     sg_buffer *sums; /* of each thread: (blocks, taps, lanes) twice, of an image and of all; (O) */

@@ -6,6 +6,8 @@
 #include <omp.h>
 #include <string.h>
 
+#define GROUP ((size_t)4) /* of taps */
+
 static sg_thin *thin_of(const sg_step *step)
 {
     return &((sg_conv_state *)step->state)->thin;
@@ -28,9 +30,10 @@ bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
     const size_t threads = (size_t)step->plan->threads, outputs = dst->blocks * dst->lanes;
     SG_ASSERT(a->groups == 1);
     t->taps = src->channels * k * k;
-    t->row = (t->taps + SG_TAPS - 1) / SG_TAPS * SG_TAPS;
+    t->groups = src->channels * k * ((k + GROUP - 1) / GROUP);
+    t->row = (t->groups * GROUP + SG_TAPS - 1) / SG_TAPS * SG_TAPS;
     t->padded_width = src->width + 2 * pad;
-    t->padded = src->channels * (src->height + 2 * pad) * t->padded_width;
+    t->padded = src->channels * (src->height + 2 * pad) * t->padded_width + GROUP;
     if (!new_buffer(&t->image, step, threads * t->padded, sizeof(float), err)) return false;
     if (!new_buffer(&t->at, step, t->taps, sizeof(size_t), err)) return false;
     if (step->train) {
@@ -40,6 +43,7 @@ bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
     }
     if (!step->src[0]->wants_grad) return true;
     if (!new_buffer(&t->products, step, threads * dst->width * t->row, sizeof(float), err)) return false;
+    if (!new_buffer(&t->groups_at, step, t->groups, sizeof(size_t), err)) return false;
     if (!new_buffer(&t->feedback, step, outputs * t->row, sizeof(float), err)) return false;
     sg_keep(t->feedback);
     return sg_value_part(&s->diff_src, step->src[0], step, err);
@@ -48,9 +52,12 @@ bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
 void sg_thin_load(sg_step *step, const float *feedback)
 {
     const sg_thin *t = thin_of(step);
-    const size_t outputs = (size_t)step->node->out.c;
+    const size_t outputs = (size_t)step->node->out.c, k = (size_t)step->node->attr.conv.window.kernel;
+    const size_t full = (k + GROUP - 1) / GROUP * GROUP;
+    memset(t->feedback->data, 0, t->feedback->nbytes);
     for (size_t o = 0; o < outputs; o++)
-        memcpy(sg_data(t->feedback) + o * t->row, feedback + o * t->taps, t->taps * sizeof(float));
+        for (size_t j = 0; j < t->taps; j++)
+            sg_data(t->feedback)[o * t->row + j / k * full + j % k] = feedback[o * t->taps + j];
 }
 
 /* (C, H + 2 pad, W + 2 pad) from (C, H, W), or back. */
@@ -72,7 +79,7 @@ static void backward_data(const sg_step *step, size_t n, float *image, float *pr
     const sg_thin *t = &s->thin;
     const sg_window *w = &step->node->attr.conv.window;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
-    const size_t stride = (size_t)w->stride, *at = t->at->data, plane = dst->pixels * dst->lanes;
+    const size_t stride = (size_t)w->stride, plane = dst->pixels * dst->lanes;
     memset(image, 0, t->padded * sizeof *image);
     for (size_t y = 0; y < dst->height; y++) {
         memset(products, 0, dst->width * t->row * sizeof *products);
@@ -81,10 +88,8 @@ static void backward_data(const sg_step *step, size_t n, float *image, float *pr
                            sg_data(step->gradient) + (n * dst->blocks + b) * plane +
                                y * dst->width * dst->lanes,
                            sg_data(t->feedback) + b * dst->lanes * t->row, dst->lanes, t->row, dst->width);
-        for (size_t x = 0; x < dst->width; x++) {
-            float *corner = image + y * stride * t->padded_width + x * stride;
-            for (size_t j = 0; j < t->taps; j++) corner[at[j]] += products[x * t->row + j];
-        }
+        sg_thin_scatter(image + y * stride * t->padded_width, t->groups_at->data, stride, products, t->groups,
+                        t->row, dst->width);
     }
     copy_padded(image, sg_data(s->diff_src) + n * src->channels * src->pixels, src, (size_t)w->pad, true);
 }
@@ -141,8 +146,11 @@ static void fill_at(const sg_step *step)
     const sg_thin *t = thin_of(step);
     const sg_window *w = &step->node->attr.conv.window;
     const size_t k = (size_t)w->kernel, height = step->src[0]->view.height + 2 * (size_t)w->pad;
+    const size_t in_row = (k + GROUP - 1) / GROUP;
     size_t *at = t->at->data;
     for (size_t j = 0; j < t->taps; j++) at[j] = (j / (k * k) * height + j / k % k) * t->padded_width + j % k;
+    for (size_t g = 0; t->feedback && g < t->groups; g++)
+        ((size_t *)t->groups_at->data)[g] = at[g / in_row * k] + g % in_row * GROUP;
 }
 
 void sg_thin_backward(sg_step *step)

@@ -124,18 +124,20 @@ static inline const float8 *at8(const float *p)
     return (const float8 *)p;
 }
 
-/* Four pixels (or taps, below) at a time, so that no sum waits for the one before. */
+/* Eight sums at a time, so that none waits for the one before: four pixels by sixteen taps; and below, four taps by
+ * sixteen lanes or eight taps by eight. */
 static inline __attribute__((always_inline)) void spread(float *out, const float *v, const float *w,
                                                          size_t lanes, size_t n, size_t pixels)
 {
     for (size_t j = 0; j < n; j += SG_TAPS) {
-        float8 sum[4];
-        for (size_t p = 0; p < pixels; p++) sum[p] = *at8(out + p * n + j);
-        for (size_t l = 0; l < lanes; l++) {
-            const float8 row = *at8(w + l * n + j);
-            for (size_t p = 0; p < pixels; p++) sum[p] += v[p * lanes + l] * row;
-        }
-        for (size_t p = 0; p < pixels; p++) *(float8 *)(out + p * n + j) = sum[p];
+        float8 sum[4][2];
+        for (size_t p = 0; p < pixels; p++)
+            for (size_t h = 0; h < 2; h++) sum[p][h] = *at8(out + p * n + j + 8 * h);
+        for (size_t l = 0; l < lanes; l++)
+            for (size_t p = 0; p < pixels; p++)
+                for (size_t h = 0; h < 2; h++) sum[p][h] += v[p * lanes + l] * *at8(w + l * n + j + 8 * h);
+        for (size_t p = 0; p < pixels; p++)
+            for (size_t h = 0; h < 2; h++) *(float8 *)(out + p * n + j + 8 * h) = sum[p][h];
     }
 }
 
@@ -146,24 +148,42 @@ CLONES void sg_thin_spread(float *out, const float *v, const float *w, size_t la
     for (; p < pixels; p++) spread(out + p * n, v + p * lanes, w, lanes, n, 1);
 }
 
+/* Four floats at any address. */
+typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+CLONES void sg_thin_scatter(float *x, const size_t *at, size_t stride, const float *products, size_t groups,
+                            size_t n, size_t pixels)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t g = 0; g < groups; g++)
+            *(float4 *)(x + at[g] + p * stride) += *(const float4 *)(products + p * n + 4 * g);
+}
+
 static inline __attribute__((always_inline)) void outer(float *acc, const float *x, const size_t *at,
                                                         size_t stride, const float *v, size_t lanes,
                                                         size_t taps, size_t pixels)
 {
-    float8 sum[4] = {{0}};
-    for (size_t p = 0; p < pixels; p++) {
-        const float8 delta = *at8(v + p * lanes);
-        for (size_t j = 0; j < taps; j++) sum[j] += x[at[j] + p * stride] * delta;
-    }
-    for (size_t j = 0; j < taps; j++) *(float8 *)(acc + j * lanes) += sum[j];
+    const size_t halves = lanes / 8;
+    float8 sum[8][2] = {{{0}}};
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t j = 0; j < taps; j++)
+            for (size_t h = 0; h < halves; h++)
+                sum[j][h] += x[at[j] + p * stride] * *at8(v + p * lanes + 8 * h);
+    for (size_t j = 0; j < taps; j++)
+        for (size_t h = 0; h < halves; h++) *(float8 *)(acc + j * lanes + 8 * h) += sum[j][h];
 }
 
 CLONES void sg_thin_outer(float *acc, const float *x, const size_t *at, size_t stride, const float *v,
                           size_t lanes, size_t taps, size_t pixels)
 {
-    for (size_t l = 0; l < lanes; l += 8) {
-        size_t j = 0;
-        for (; j + 4 <= taps; j += 4) outer(acc + j * lanes + l, x, at + j, stride, v + l, lanes, 4, pixels);
-        for (; j < taps; j++) outer(acc + j * lanes + l, x, at + j, stride, v + l, lanes, 1, pixels);
-    }
+    size_t j = 0;
+    if (lanes == 16)
+        for (; j + 4 <= taps; j += 4) outer(acc + j * 16, x, at + j, stride, v, 16, 4, pixels);
+    else
+        for (; j + 8 <= taps; j += 8) outer(acc + j * 8, x, at + j, stride, v, 8, 8, pixels);
+    for (; j < taps; j++)
+        if (lanes == 16)
+            outer(acc + j * 16, x, at + j, stride, v, 16, 1, pixels);
+        else
+            outer(acc + j * 8, x, at + j, stride, v, 8, 1, pixels);
 }

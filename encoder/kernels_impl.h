@@ -24,12 +24,14 @@ void sg_run_products(float *s, float *q, const float *d, const float *x, const f
 void sg_run_combine(float *dx, const float *d, const float *x, const float *mean, const float *a,
                     const float *b, const float *c, size_t n);
 
-/* Thin convolutions (few input channels), a row of output pixels at a time; v is (pixels, lanes) of one block, n
- * taps of the window are padded to a multiple of SG_TAPS.
- * spread: out (pixels, n) += v (pixels, lanes) w (lanes, n).
- * outer: acc (n, lanes) += sum over pixels p of x[at[j] + p * stride] v[p, lane], for the first `taps` of n. */
-#define SG_TAPS 8
+/* Thin convolutions (few input channels), a row of output pixels at a time; v is (pixels, lanes) of one block.
+ * spread: out (pixels, n) += v (pixels, lanes) w (lanes, n), n a multiple of SG_TAPS.
+ * scatter: the four floats from x[at[g] + p * stride] on += products[p, 4 g ...], for the first `groups` of n / 4.
+ * outer: acc (taps, lanes) += sum over pixels p of x[at[j] + p * stride] v[p, lane]. */
+#define SG_TAPS 16
 void sg_thin_spread(float *out, const float *v, const float *w, size_t lanes, size_t n, size_t pixels);
+void sg_thin_scatter(float *x, const size_t *at, size_t stride, const float *products, size_t groups,
+                     size_t n, size_t pixels);
 void sg_thin_outer(float *acc, const float *x, const size_t *at, size_t stride, const float *v, size_t lanes,
                    size_t taps, size_t pixels);
 
