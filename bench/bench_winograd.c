@@ -43,7 +43,8 @@ static double now(void)
 
 static sg_md image_md(int64_t batch, int64_t channels, const conv_shape *s)
 {
-    const sg_view v = sg_view_of((size_t)batch, (sg_shape){channels, s->height, s->width}, sg_dnnl_lanes());
+    const sg_view v =
+        sg_view_of((size_t)batch, (sg_shape){channels, s->height, s->width}, sg_dnnl_lanes(), SG_F32);
     return sg_md_of_view(&v, true);
 }
 

@@ -12,6 +12,7 @@ typedef struct sg_thin {
     sg_buffer *at, *groups_at;   /* where a tap, a group lies in the padded image, from a window's corner */
     sg_buffer *feedback;         /* B (O padded, row); NULL: no gradient of x */
     sg_buffer *image, *products; /* of each thread: a padded image; (W out, row) */
+    sg_buffer *delta;            /* of each thread: (W out, lanes), a row of the gradient as floats */
     sg_buffer *sums; /* of each thread: (blocks, taps, lanes) twice, of an image and of all; (O) */
 } sg_thin;
 

@@ -35,6 +35,7 @@ bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
     t->padded_width = src->width + 2 * pad;
     t->padded = src->channels * (src->height + 2 * pad) * t->padded_width + GROUP;
     if (!new_buffer(&t->image, step, threads * t->padded, sizeof(float), err)) return false;
+    if (!new_buffer(&t->delta, step, threads * dst->width * dst->lanes, sizeof(float), err)) return false;
     if (!new_buffer(&t->at, step, t->taps, sizeof(size_t), err)) return false;
     if (step->train) {
         sg_use(step->src[0]->data, step, SG_BACKWARD);
@@ -60,64 +61,79 @@ void sg_thin_load(sg_step *step, const float *feedback)
             sg_data(t->feedback)[o * t->row + j / k * full + j % k] = feedback[o * t->taps + j];
 }
 
-/* (C, H + 2 pad, W + 2 pad) from (C, H, W), or back. */
-static void copy_padded(float *padded, float *plain, const sg_view *src, size_t pad, bool back)
+/* (C, H + 2 pad, W + 2 pad) from (C, H, W) of the view's kind, or back. */
+static void copy_padded(float *padded, void *plain, const sg_view *src, size_t pad, bool back)
 {
     const size_t width = src->width + 2 * pad, height = src->height + 2 * pad;
     for (size_t c = 0; c < src->channels; c++)
         for (size_t y = 0; y < src->height; y++) {
             float *p = padded + (c * height + y + pad) * width + pad;
-            float *q = plain + (c * src->height + y) * src->width;
-            memcpy(back ? q : p, back ? p : q, src->width * sizeof *p);
+            void *q = sg_number_at(plain, (c * src->height + y) * src->width, src->kind);
+            if (back)
+                sg_run_convert(src->kind, q, SG_F32, p, src->width);
+            else
+                sg_run_convert(SG_F32, p, src->kind, q, src->width);
         }
 }
 
+/* A row of output pixels' deltas in one block of image n, as floats: where they are, or copied to `row`. */
+static const float *delta_row(const sg_step *step, float *row, size_t n, size_t b, size_t y)
+{
+    const sg_view *dst = &step->dst->view;
+    const size_t size = dst->width * dst->lanes;
+    const void *delta = sg_step_at(step, step->gradient, ((n * dst->blocks + b) * dst->height + y) * size);
+    if (sg_step_kind(step) == SG_F32) return delta;
+    sg_run_convert(SG_F32, row, sg_step_kind(step), delta, size);
+    return row;
+}
+
 /* dx of image n: every output pixel spreads its delta through B over its window. */
-static void backward_data(const sg_step *step, size_t n, float *image, float *products)
+static void backward_data(const sg_step *step, size_t n, float *image, float *products, float *row)
 {
     const sg_conv_state *s = step->state;
     const sg_thin *t = &s->thin;
     const sg_window *w = &step->node->attr.conv.window;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
-    const size_t stride = (size_t)w->stride, plane = dst->pixels * dst->lanes;
+    const size_t stride = (size_t)w->stride;
     memset(image, 0, t->padded * sizeof *image);
     for (size_t y = 0; y < dst->height; y++) {
         memset(products, 0, dst->width * t->row * sizeof *products);
         for (size_t b = 0; b < dst->blocks; b++)
-            sg_thin_spread(products,
-                           sg_data(step->gradient) + (n * dst->blocks + b) * plane +
-                               y * dst->width * dst->lanes,
+            sg_thin_spread(products, delta_row(step, row, n, b, y),
                            sg_data(t->feedback) + b * dst->lanes * t->row, dst->lanes, t->row, dst->width);
         sg_thin_scatter(image + y * stride * t->padded_width, t->groups_at->data, stride, products, t->groups,
                         t->row, dst->width);
     }
-    copy_padded(image, sg_data(s->diff_src) + n * src->channels * src->pixels, src, (size_t)w->pad, true);
+    copy_padded(image, sg_step_at(step, s->diff_src, n * src->channels * src->pixels), src, (size_t)w->pad,
+                true);
 }
 
-static void add_bias(float *bias, const float *delta, const sg_view *dst)
+static void add_bias(float *bias, const sg_step *step, size_t n, size_t b)
 {
+    const sg_view *dst = &step->dst->view;
+    const size_t plane = dst->pixels * dst->lanes;
     float sums[SG_RUN] = {0}, squares[SG_RUN] = {0}, zero[SG_RUN] = {0};
-    sg_run_moments(sums, squares, delta, zero, dst->pixels * dst->lanes);
+    sg_run_moments(sg_step_kind(step), sums, squares,
+                   sg_step_at(step, step->gradient, (n * dst->blocks + b) * plane), zero, plane);
     for (size_t j = 0; j < SG_RUN; j++) bias[j % dst->lanes] += sums[j];
 }
 
 /* Adds image n's dW to sums, its db to bias; one image's part is added up by itself first, for accuracy. */
 static void backward_weights(const sg_step *step, size_t n, float *image, float *sums, float *part,
-                             float *bias)
+                             float *bias, float *row)
 {
     const sg_thin *t = thin_of(step);
     const sg_window *w = &step->node->attr.conv.window;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
     const size_t stride = (size_t)w->stride, *at = t->at->data, size = dst->blocks * t->taps * dst->lanes;
-    copy_padded(image, sg_data(step->src[0]->data) + n * src->channels * src->pixels, src, (size_t)w->pad,
-                false);
+    copy_padded(image, sg_step_at(step, step->src[0]->data, n * src->channels * src->pixels), src,
+                (size_t)w->pad, false);
     memset(part, 0, size * sizeof *part);
     for (size_t b = 0; b < dst->blocks; b++) {
-        const float *delta = sg_data(step->gradient) + (n * dst->blocks + b) * dst->pixels * dst->lanes;
         for (size_t y = 0; y < dst->height; y++)
             sg_thin_outer(part + b * t->taps * dst->lanes, image + y * stride * t->padded_width, at, stride,
-                          delta + y * dst->width * dst->lanes, dst->lanes, t->taps, dst->width);
-        add_bias(bias + b * dst->lanes, delta, dst);
+                          delta_row(step, row, n, b, y), dst->lanes, t->taps, dst->width);
+        add_bias(bias + b * dst->lanes, step, n, b);
     }
     for (size_t i = 0; i < size; i++) sums[i] += part[i];
 }
@@ -165,16 +181,17 @@ void sg_thin_backward(sg_step *step)
     {
         size_t first, count, thread = (size_t)omp_get_thread_num();
         float *image = sg_data(t->image) + thread * t->padded;
+        float *row = sg_data(t->delta) + thread * dst->width * dst->lanes;
         sg_share(&first, &count, dst->n, 1);
         if (t->sums)
             for (size_t n = first; n < first + count; n++) {
                 float *sums = sg_data(t->sums) + thread * size;
-                backward_weights(step, n, image, sums, sums + outputs * t->taps,
-                                 sums + 2 * outputs * t->taps);
+                backward_weights(step, n, image, sums, sums + outputs * t->taps, sums + 2 * outputs * t->taps,
+                                 row);
             }
         if (t->feedback)
             for (size_t n = first; n < first + count; n++)
-                backward_data(step, n, image, sg_data(t->products) + thread * dst->width * t->row);
+                backward_data(step, n, image, sg_data(t->products) + thread * dst->width * t->row, row);
     }
     if (t->sums) store_weights(step);
 }

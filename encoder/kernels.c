@@ -19,102 +19,157 @@ void sg_share(size_t *first, size_t *count, size_t n, size_t unit)
     *count = (b < n ? b : n) - a;
 }
 
-CLONES void sg_run_gather(float *d, const float *a, const float *b, const float *mask, float top, size_t n)
+#define GET(p, i)    sg_number_get(kind, p, i)
+#define SET(p, i, v) sg_number_set(kind, p, i, v)
+
+SG_INLINE void gather(sg_precision kind, void *d, const void *a, const void *b, const void *mask, float top,
+                      size_t n)
 {
     if (b && mask)
-        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 && mask[i] < top ? a[i] + b[i] : 0;
+        for (size_t i = 0; i < n; i++)
+            SET(d, i, GET(mask, i) > 0 && GET(mask, i) < top ? GET(a, i) + GET(b, i) : 0);
     else if (b)
-        for (size_t i = 0; i < n; i++) d[i] = a[i] + b[i];
+        for (size_t i = 0; i < n; i++) SET(d, i, GET(a, i) + GET(b, i));
     else if (mask)
-        for (size_t i = 0; i < n; i++) d[i] = mask[i] > 0 && mask[i] < top ? a[i] : 0;
+        for (size_t i = 0; i < n; i++) SET(d, i, GET(mask, i) > 0 && GET(mask, i) < top ? GET(a, i) : 0);
     else
-        for (size_t i = 0; i < n; i++) d[i] = a[i];
+        for (size_t i = 0; i < n; i++) SET(d, i, GET(a, i));
 }
 
-static inline float relu(float v, float top)
+CLONES void sg_run_gather(sg_precision kind, void *d, const void *a, const void *b, const void *mask,
+                          float top, size_t n)
+{
+    SG_TYPED(kind, gather, d, a, b, mask, top, n);
+}
+
+SG_INLINE float cut(float v, float top)
 {
     return v > 0 ? v < top ? v : top : 0;
 }
 
-CLONES void sg_run_relu(float *y, const float *x, float top, size_t n)
+SG_INLINE void relu(sg_precision kind, void *y, const void *x, float top, size_t n)
 {
-    for (size_t i = 0; i < n; i++) y[i] = relu(x[i], top);
+    for (size_t i = 0; i < n; i++) SET(y, i, cut(GET(x, i), top));
 }
 
-static inline __attribute__((always_inline)) void affine(float *y, const float *x, const float *mean,
-                                                         const float *scale, const float *shift,
-                                                         const float *other, float top, size_t n)
+CLONES void sg_run_relu(sg_precision kind, void *y, const void *x, float top, size_t n)
+{
+    SG_TYPED(kind, relu, y, x, top, n);
+}
+
+SG_INLINE void affine_part(sg_precision kind, void *y, const void *x, const float *mean, const float *scale,
+                           const float *shift, const void *other, float top, size_t first, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
-        float v = (x[j] - mean[j]) * scale[j] + shift[j];
-        if (other) v += other[j];
-        y[j] = top > 0 ? relu(v, top) : v;
+        float v = (GET(x, first + j) - mean[j]) * scale[j] + shift[j];
+        if (other) v += GET(other, first + j);
+        SET(y, first + j, top > 0 ? cut(v, top) : v);
     }
 }
 
-static inline __attribute__((always_inline)) void affine_run(float *y, const float *x, const float *mean,
-                                                             const float *scale, const float *shift,
-                                                             const float *other, float top, size_t n)
+SG_INLINE void affine_run(sg_precision kind, void *y, const void *x, const float *mean, const float *scale,
+                          const float *shift, const void *other, float top, size_t n)
 {
     size_t i = 0;
-    for (; i + SG_RUN <= n; i += SG_RUN)
-        affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, top, SG_RUN);
-    affine(y + i, x + i, mean, scale, shift, other ? other + i : NULL, top, n - i);
+    for (; i + SG_RUN <= n; i += SG_RUN) affine_part(kind, y, x, mean, scale, shift, other, top, i, SG_RUN);
+    affine_part(kind, y, x, mean, scale, shift, other, top, i, n - i);
 }
 
-CLONES void sg_run_affine(float *y, const float *x, const float *mean, const float *scale, const float *shift,
-                          const float *other, float top, size_t n)
+SG_INLINE void affine(sg_precision kind, void *y, const void *x, const float *mean, const float *scale,
+                      const float *shift, const void *other, float top, size_t n)
 {
     if (other && top > 0)
-        affine_run(y, x, mean, scale, shift, other, top, n);
+        affine_run(kind, y, x, mean, scale, shift, other, top, n);
     else if (other)
-        affine_run(y, x, mean, scale, shift, other, 0, n);
+        affine_run(kind, y, x, mean, scale, shift, other, 0, n);
     else if (top > 0)
-        affine_run(y, x, mean, scale, shift, NULL, top, n);
+        affine_run(kind, y, x, mean, scale, shift, NULL, top, n);
     else
-        affine_run(y, x, mean, scale, shift, NULL, 0, n);
+        affine_run(kind, y, x, mean, scale, shift, NULL, 0, n);
 }
 
-CLONES void sg_run_moments(float *restrict s, float *restrict q, const float *restrict x,
-                           const float *restrict pivot, size_t n)
+CLONES void sg_run_affine(sg_precision kind, void *y, const void *x, const float *mean, const float *scale,
+                          const float *shift, const void *other, float top, size_t n)
+{
+    SG_TYPED(kind, affine, y, x, mean, scale, shift, other, top, n);
+}
+
+SG_INLINE void moments(sg_precision kind, float *restrict s, float *restrict q, const void *restrict x,
+                       const float *restrict pivot, size_t n)
 {
     size_t i = 0;
     for (; i + SG_RUN <= n; i += SG_RUN)
         for (size_t j = 0; j < SG_RUN; j++) {
-            float v = x[i + j] - pivot[j];
+            float v = GET(x, i + j) - pivot[j];
             s[j] += v;
             q[j] += v * v;
         }
     for (size_t j = 0; i + j < n; j++) {
-        float v = x[i + j] - pivot[j];
+        float v = GET(x, i + j) - pivot[j];
         s[j] += v;
         q[j] += v * v;
     }
 }
 
-CLONES void sg_run_products(float *restrict s, float *restrict q, const float *restrict d,
-                            const float *restrict x, const float *restrict mean, size_t n)
+CLONES void sg_run_moments(sg_precision kind, float *restrict s, float *restrict q, const void *restrict x,
+                           const float *restrict pivot, size_t n)
+{
+    SG_TYPED(kind, moments, s, q, x, pivot, n);
+}
+
+SG_INLINE void products(sg_precision kind, float *restrict s, float *restrict q, const void *restrict d,
+                        const void *restrict x, const float *restrict mean, size_t n)
 {
     size_t i = 0;
     for (; i + SG_RUN <= n; i += SG_RUN)
         for (size_t j = 0; j < SG_RUN; j++) {
-            s[j] += d[i + j];
-            q[j] += d[i + j] * (x[i + j] - mean[j]);
+            s[j] += GET(d, i + j);
+            q[j] += GET(d, i + j) * (GET(x, i + j) - mean[j]);
         }
     for (size_t j = 0; i + j < n; j++) {
-        s[j] += d[i + j];
-        q[j] += d[i + j] * (x[i + j] - mean[j]);
+        s[j] += GET(d, i + j);
+        q[j] += GET(d, i + j) * (GET(x, i + j) - mean[j]);
     }
 }
 
-CLONES void sg_run_combine(float *dx, const float *d, const float *x, const float *mean, const float *a,
-                           const float *b, const float *c, size_t n)
+CLONES void sg_run_products(sg_precision kind, float *restrict s, float *restrict q, const void *restrict d,
+                            const void *restrict x, const float *restrict mean, size_t n)
+{
+    SG_TYPED(kind, products, s, q, d, x, mean, n);
+}
+
+SG_INLINE void combine(sg_precision kind, void *dx, const void *d, const void *x, const float *mean,
+                       const float *a, const float *b, const float *c, size_t n)
 {
     size_t i = 0;
     for (; i + SG_RUN <= n; i += SG_RUN)
-        for (size_t j = 0; j < SG_RUN; j++) dx[i + j] = d[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
-    for (size_t j = 0; i + j < n; j++) dx[i + j] = d[i + j] * a[j] + (x[i + j] - mean[j]) * b[j] + c[j];
+        for (size_t j = 0; j < SG_RUN; j++)
+            SET(dx, i + j, GET(d, i + j) * a[j] + (GET(x, i + j) - mean[j]) * b[j] + c[j]);
+    for (size_t j = 0; i + j < n; j++)
+        SET(dx, i + j, GET(d, i + j) * a[j] + (GET(x, i + j) - mean[j]) * b[j] + c[j]);
 }
+
+CLONES void sg_run_combine(sg_precision kind, void *dx, const void *d, const void *x, const float *mean,
+                           const float *a, const float *b, const float *c, size_t n)
+{
+    SG_TYPED(kind, combine, dx, d, x, mean, a, b, c, n);
+}
+
+SG_INLINE void convert(sg_precision kind, void *y, sg_precision from, const void *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) SET(y, i, sg_number_get(from, x, i));
+}
+
+CLONES void sg_run_convert(sg_precision kind, void *y, sg_precision from, const void *x, size_t n)
+{
+    if (from == SG_BF16)
+        SG_TYPED(kind, convert, y, SG_BF16, x, n);
+    else
+        SG_TYPED(kind, convert, y, SG_F32, x, n);
+}
+
+#undef GET
+#undef SET
 
 /* Eight floats at any address. */
 typedef float float8 __attribute__((vector_size(32), aligned(4), may_alias));

@@ -1,28 +1,34 @@
-/* Our own loops, compiled for several instruction sets and chosen at run time. They work on runs of floats: a plane
- * (pixels x lanes) of a view is one run, whose coefficients repeat every `lanes` floats. As 8 and 16 (and 1) divide
- * SG_RUN, a coefficient is given as SG_RUN floats, whatever the layout. Single-threaded: callers share the work. */
+/* Our own loops, compiled for several instruction sets and chosen at run time. They work on runs of numbers of one kind,
+ * computing in floats: a plane (pixels x lanes) of a view is one run, whose coefficients repeat every `lanes` numbers.
+ * As 8 and 16 (and 1) divide SG_RUN, a coefficient is given as SG_RUN floats, whatever the layout. Single-threaded:
+ * callers share the work. */
 #ifndef SIGNET_KERNELS_IMPL_H
 #define SIGNET_KERNELS_IMPL_H
 
+#include "number_impl.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 
 #define SG_RUN 64
 
 /* d = (a + b) where 0 < mask < top, else 0. b and mask may be NULL; d may be a or b. */
-void sg_run_gather(float *d, const float *a, const float *b, const float *mask, float top, size_t n);
+void sg_run_gather(sg_precision kind, void *d, const void *a, const void *b, const void *mask, float top,
+                   size_t n);
 /* y = min(max(x, 0), top) */
-void sg_run_relu(float *y, const float *x, float top, size_t n);
+void sg_run_relu(sg_precision kind, void *y, const void *x, float top, size_t n);
 /* y = relu((x - mean) * scale + shift + other), cut off at top; other may be NULL; top 0: no relu. */
-void sg_run_affine(float *y, const float *x, const float *mean, const float *scale, const float *shift,
-                   const float *other, float top, size_t n);
+void sg_run_affine(sg_precision kind, void *y, const void *x, const float *mean, const float *scale,
+                   const float *shift, const void *other, float top, size_t n);
 /* s += x - pivot, q += (x - pivot)^2, each of SG_RUN partial sums. */
-void sg_run_moments(float *s, float *q, const float *x, const float *pivot, size_t n);
+void sg_run_moments(sg_precision kind, float *s, float *q, const void *x, const float *pivot, size_t n);
 /* s += d, q += d * (x - mean). */
-void sg_run_products(float *s, float *q, const float *d, const float *x, const float *mean, size_t n);
+void sg_run_products(sg_precision kind, float *s, float *q, const void *d, const void *x, const float *mean,
+                     size_t n);
 /* dx = d * a + (x - mean) * b + c */
-void sg_run_combine(float *dx, const float *d, const float *x, const float *mean, const float *a,
-                    const float *b, const float *c, size_t n);
+void sg_run_combine(sg_precision kind, void *dx, const void *d, const void *x, const float *mean,
+                    const float *a, const float *b, const float *c, size_t n);
+/* From one kind to another. */
+void sg_run_convert(sg_precision kind, void *y, sg_precision from, const void *x, size_t n);
 
 /* Thin convolutions (few input channels), a row of output pixels at a time; v is (pixels, lanes) of one block.
  * spread: out (pixels, n) += v (pixels, lanes) w (lanes, n), n a multiple of SG_TAPS.

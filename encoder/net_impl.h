@@ -85,6 +85,7 @@ struct sg_op {
     void (*ref_forward)(const sg_ref *ref);
     void (*ref_backward)(const sg_ref *ref);
 
+    bool widens; /* its result may be f32 where its source is bf16 */
     size_t state_size;
     /* In this plan the node gives its source unchanged: whoever makes that takes it in. NULL: never. */
     bool (*idle)(const sg_plan *plan);

@@ -40,13 +40,18 @@ size_t sg_dnnl_lanes(void)
     return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core ? 16 : 8;
 }
 
+static dnnl_data_type_t type_of(sg_precision kind)
+{
+    return kind == SG_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 sg_md sg_md_of_view(const sg_view *v, bool padded)
 {
     sg_md md;
     size_t channels = padded ? v->blocks * v->lanes : v->channels;
     dnnl_dims_t dims = {(int64_t)v->n, (int64_t)channels, (int64_t)v->height, (int64_t)v->width};
     dnnl_format_tag_t tag = v->lanes == 16 ? dnnl_aBcd16b : v->lanes == 8 ? dnnl_aBcd8b : dnnl_abcd;
-    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, 4, dims, dnnl_f32, tag) == dnnl_success);
+    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, 4, dims, type_of(v->kind), tag) == dnnl_success);
     return md;
 }
 
@@ -57,14 +62,15 @@ bool sg_conv_padded(const sg_node *node)
 }
 
 /* OIHW, or with groups GOIHW. */
-static sg_md weights(const sg_node *node, int64_t groups, int64_t outputs, int64_t inputs, bool any)
+static sg_md weights(const sg_node *node, int64_t groups, int64_t outputs, int64_t inputs,
+                     dnnl_data_type_t type, bool any)
 {
     sg_md md;
     const int64_t k = node->attr.conv.window.kernel;
     const bool grouped = node->attr.conv.groups > 1;
     dnnl_dims_t flat = {outputs, inputs, k, k}, blocked = {groups, outputs / groups, inputs / groups, k, k};
     const dnnl_format_tag_t tag = any ? dnnl_format_tag_any : grouped ? dnnl_abcde : dnnl_abcd;
-    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, grouped ? 5 : 4, grouped ? blocked : flat, dnnl_f32, tag) ==
+    SG_ASSERT(dnnl_memory_desc_init_by_tag(&md, grouped ? 5 : 4, grouped ? blocked : flat, type, tag) ==
               dnnl_success);
     return md;
 }
@@ -72,17 +78,17 @@ static sg_md weights(const sg_node *node, int64_t groups, int64_t outputs, int64
 sg_md sg_md_plain_weights(const sg_step *step)
 {
     const sg_node *node = step->node;
-    return weights(node, node->attr.conv.groups, node->out.c, node->in.c, false);
+    return weights(node, node->attr.conv.groups, node->out.c, node->in.c, dnnl_f32, false);
 }
 
-sg_md sg_md_any_weights(const sg_step *step)
+sg_md sg_md_any_weights(const sg_step *step, sg_precision kind)
 {
     const sg_node *node = step->node;
     const int64_t groups = node->attr.conv.groups;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
     const int64_t outputs = (int64_t)(dst->blocks * dst->lanes), inputs = (int64_t)(src->blocks * src->lanes);
-    if (!sg_conv_padded(node)) return weights(node, groups, node->out.c, node->in.c, true);
-    return weights(node, groups > 1 ? outputs : 1, outputs, inputs, true);
+    if (!sg_conv_padded(node)) return weights(node, groups, node->out.c, node->in.c, type_of(kind), true);
+    return weights(node, groups > 1 ? outputs : 1, outputs, inputs, type_of(kind), true);
 }
 
 sg_md sg_md_vector(size_t n)

@@ -35,8 +35,8 @@ struct sg_prim {
 bool sg_conv_padded(const sg_node *node);
 sg_md sg_md_of_view(const sg_view *view, bool padded);
 /* Weights of a step: in PyTorch's layout (OIHW; grouped GOIHW), or padded, in whatever layout the primitive likes. */
-sg_md sg_md_plain_weights(const sg_step *step);
-sg_md sg_md_any_weights(const sg_step *step);
+sg_md sg_md_plain_weights(const sg_step *step); /* f32 */
+sg_md sg_md_any_weights(const sg_step *step, sg_precision kind);
 sg_md sg_md_vector(size_t n);
 /* The memory of `padded`, seen without the padding: with the dims of `plain`. */
 sg_md sg_md_trimmed(const sg_md *padded, const sg_md *plain);

@@ -4,8 +4,6 @@
 #include "plan_impl.h"
 #include "reference_impl.h"
 
-#include <string.h>
-
 static bool shape(sg_node *node, const sg_node *const *src, sg_error *err)
 {
     (void)src, (void)err;
@@ -66,47 +64,54 @@ static bool prepare_backward(sg_step *step, sg_error *err)
     return sg_value_part(&s->diff_src, step->src[0], step, err);
 }
 
-/* One pixel (lanes) of the result and its window in the plane `big`: pixel = mean of the window, or back. */
-static void window(float *pixel, float *big, const sg_view *v, range rows, range columns, bool back)
+/* Of a pixel of the source in the average that is pixel (y, x) of the result. */
+static float weight(size_t y, size_t x, const sg_view *small, const sg_view *big)
 {
-    const size_t lanes = v->lanes;
-    const float factor = 1 / (float)((rows.last - rows.first) * (columns.last - columns.first));
-    float sum[16] = {0};
-    SG_ASSERT(lanes <= 16);
-    for (size_t y = rows.first; y < rows.last; y++)
-        for (size_t x = columns.first; x < columns.last; x++) {
-            float *at = big + (y * v->width + x) * lanes;
-            for (size_t l = 0; l < lanes; l++)
-                if (back)
-                    at[l] += pixel[l] * factor;
-                else
-                    sum[l] += at[l];
-        }
-    for (size_t l = 0; l < lanes && !back; l++) pixel[l] = sum[l] * factor;
+    const range rows = range_of(y, small->height, big->height),
+                columns = range_of(x, small->width, big->width);
+    return 1 / (float)((rows.last - rows.first) * (columns.last - columns.first));
 }
 
-static void pool(const sg_step *step, float *small, float *big, bool back)
+/* Pixel `to` (number i of its plane, seen as v) is the sum of those of the plane `from` that it shares a window with,
+ * each by the weight of the window. */
+static void sum_pixel(const sg_step *step, void *to, size_t i, const sg_view *v, const void *from,
+                      const sg_view *fv, bool back)
 {
-    const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
+    const sg_view *big = &step->src[0]->view, *small = &step->dst->view;
+    const size_t y = i / v->width, x = i % v->width;
+    const range rows = range_of(y, v->height, fv->height), columns = range_of(x, v->width, fv->width);
+    float sum[16] = {0};
+    SG_ASSERT(v->lanes <= 16);
+    for (size_t fy = rows.first; fy < rows.last; fy++)
+        for (size_t fx = columns.first; fx < columns.last; fx++) {
+            const float factor = back ? weight(fy, fx, small, big) : 1;
+            for (size_t l = 0; l < v->lanes; l++)
+                sum[l] += sg_number_get(v->kind, from, (fy * fv->width + fx) * v->lanes + l) * factor;
+        }
+    const float factor = back ? 1 : weight(y, x, small, big);
+    for (size_t l = 0; l < v->lanes; l++) sg_number_set(v->kind, to, i * v->lanes + l, sum[l] * factor);
+}
+
+static void pool(const sg_step *step, const sg_buffer *to, const sg_view *v, const sg_buffer *from,
+                 const sg_view *fv, bool back)
+{
 #pragma omp parallel for schedule(static)
-    for (size_t p = 0; p < src->n * src->blocks; p++) {
-        float *plane = big + p * src->pixels * src->lanes, *to = small + p * dst->pixels * dst->lanes;
-        if (back) memset(plane, 0, src->pixels * src->lanes * sizeof *plane);
-        for (size_t i = 0; i < dst->pixels; i++)
-            window(to + i * dst->lanes, plane, src, range_of(i / dst->width, dst->height, src->height),
-                   range_of(i % dst->width, dst->width, src->width), back);
-    }
+    for (size_t p = 0; p < v->n * v->blocks; p++)
+        for (size_t i = 0; i < v->pixels; i++)
+            sum_pixel(step, sg_step_at(step, to, p * v->pixels * v->lanes), i, v,
+                      sg_step_at(step, from, p * fv->pixels * fv->lanes), fv, back);
 }
 
 static void forward(sg_step *step)
 {
-    pool(step, sg_data(step->dst->data), sg_data(step->src[0]->data), false);
+    pool(step, step->dst->data, &step->dst->view, step->src[0]->data, &step->src[0]->view, false);
 }
 
+/* A pixel of the source is in the averages of floor(i n / in) to ceil((i + 1) n / in) - 1: the same rule. */
 static void backward(sg_step *step)
 {
     const adaptive_state *s = step->state;
-    pool(step, sg_data(step->gradient), sg_data(s->diff_src), true);
+    pool(step, s->diff_src, &step->src[0]->view, step->gradient, &step->dst->view, true);
 }
 
 const sg_op sg_op_adaptive = {

@@ -40,8 +40,9 @@ static void forward(sg_step *step)
     {
         size_t first, n;
         sg_share(&first, &n, sg_view_size(&step->dst->view), SG_RUN);
-        sg_run_gather(sg_data(step->dst->data) + first, sg_data(step->src[0]->data) + first,
-                      sg_data(step->src[1]->data) + first, NULL, 0, n);
+        sg_run_gather(sg_step_kind(step), sg_step_at(step, step->dst->data, first),
+                      sg_step_at(step, step->src[0]->data, first),
+                      sg_step_at(step, step->src[1]->data, first), NULL, 0, n);
     }
 }
 

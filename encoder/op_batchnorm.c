@@ -174,19 +174,26 @@ static void add_sums(double *first, double *second, const float s[SG_RUN], const
     }
 }
 
-/* Sums over the images that are this thread's: of x - pivot and its square; the pivot, near the mean, is the first
- * value of the channel. */
+/* The first value of a channel, near its mean. */
+static float pivot_of(const sg_step *step, size_t channel)
+{
+    const sg_view *v = &step->src[0]->view;
+    const size_t plane = channel / v->lanes * v->pixels * v->lanes;
+    return sg_number_get(v->kind, step->src[0]->data->data, plane + channel % v->lanes);
+}
+
+/* Sums over the images that are this thread's: of x - pivot and its square. */
 static void sum_moments(const sg_step *step, double *sums, size_t first, size_t count)
 {
     const sg_view *v = &step->dst->view;
     const size_t plane = v->pixels * v->lanes, channels = v->blocks * v->lanes;
-    const float *x = sg_data(step->src[0]->data);
+    const sg_buffer *x = step->src[0]->data;
     for (size_t b = 0; b < v->blocks; b++) {
         float pivot[SG_RUN];
-        repeat(pivot, x + b * plane, v->lanes);
+        for (size_t j = 0; j < SG_RUN; j++) pivot[j] = pivot_of(step, b * v->lanes + j % v->lanes);
         for (size_t n = first; n < first + count; n++) {
             float s[SG_RUN] = {0}, q[SG_RUN] = {0};
-            sg_run_moments(s, q, x + (n * v->blocks + b) * plane, pivot, plane);
+            sg_run_moments(v->kind, s, q, sg_step_at(step, x, (n * v->blocks + b) * plane), pivot, plane);
             add_sums(sums + b * v->lanes, sums + channels + b * v->lanes, s, q, v->lanes);
         }
     }
@@ -206,8 +213,7 @@ static void finish_moments(const sg_step *step)
             sum += sums[2 * t * channels + c];
             squares += sums[(2 * t + 1) * channels + c];
         }
-        double pivot =
-            (double)sg_data(step->src[0]->data)[c / v->lanes * v->pixels * v->lanes + c % v->lanes];
+        double pivot = (double)pivot_of(step, c);
         double var = fmax(squares / m - sum / m * (sum / m), 0);
         sg_data(s->mean)[c] = (float)(pivot + sum / m);
         sg_data(s->inverse)[c] = (float)(1 / sqrt(var + (double)SG_BN_EPS));
@@ -233,8 +239,9 @@ static void normalize(const sg_step *step, size_t first, size_t count)
         for (size_t j = 0; j < SG_RUN; j++) scale[j] *= sg_data(s->gamma)[channel + j % v->lanes];
         for (size_t n = first + count; n-- > first;) {
             const size_t at = (n * v->blocks + b) * plane;
-            sg_run_affine(sg_data(step->dst->data) + at, sg_data(step->src[0]->data) + at, mean, scale, shift,
-                          step->other ? sg_data(step->other->data) + at : NULL, step->top, plane);
+            sg_run_affine(v->kind, sg_step_at(step, step->dst->data, at),
+                          sg_step_at(step, step->src[0]->data, at), mean, scale, shift,
+                          step->other ? sg_step_at(step, step->other->data, at) : NULL, step->top, plane);
         }
     }
 }
@@ -271,8 +278,8 @@ static void sum_products(const sg_step *step, double *sums, size_t first, size_t
             const size_t at = (n * v->blocks + b) * plane;
             float sum[SG_RUN] = {0}, product[SG_RUN] = {0};
             sg_step_gather(step, at, plane);
-            sg_run_products(sum, product, sg_data(step->gradient) + at, sg_data(step->src[0]->data) + at,
-                            mean, plane);
+            sg_run_products(v->kind, sum, product, sg_step_at(step, step->gradient, at),
+                            sg_step_at(step, step->src[0]->data, at), mean, plane);
             add_sums(sums + b * v->lanes, sums + channels + b * v->lanes, sum, product, v->lanes);
         }
     }
@@ -315,8 +322,8 @@ static void send_down(const sg_step *step, size_t first, size_t count)
         }
         for (size_t n = first + count; n-- > first;) {
             const size_t at = (n * v->blocks + b) * plane;
-            sg_run_combine(sg_data(s->diff_src) + at, sg_data(step->gradient) + at,
-                           sg_data(step->src[0]->data) + at, mean, scale, slope, shift, plane);
+            sg_run_combine(v->kind, sg_step_at(step, s->diff_src, at), sg_step_at(step, step->gradient, at),
+                           sg_step_at(step, step->src[0]->data, at), mean, scale, slope, shift, plane);
         }
     }
 }

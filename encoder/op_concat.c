@@ -54,7 +54,7 @@ static void forward(sg_step *step)
 {
     const sg_view *dst = &step->dst->view;
     for (size_t i = 0, at = 0; i < 2; at += step->src[i++]->view.channels)
-        sg_view_copy(sg_data(step->dst->data), dst, at, sg_data(step->src[i]->data), &step->src[i]->view, 0,
+        sg_view_copy(step->dst->data->data, dst, at, step->src[i]->data->data, &step->src[i]->view, 0,
                      step->src[i]->view.channels);
 }
 
@@ -63,8 +63,8 @@ static void backward(sg_step *step)
     const concat_state *s = step->state;
     for (size_t i = 0, at = 0; i < 2; at += step->src[i++]->view.channels)
         if (s->diff_src[i])
-            sg_view_copy(sg_data(s->diff_src[i]), &step->src[i]->view, 0, sg_data(step->gradient),
-                         &step->dst->view, at, step->src[i]->view.channels);
+            sg_view_copy(s->diff_src[i]->data, &step->src[i]->view, 0, step->gradient->data, &step->dst->view,
+                         at, step->src[i]->view.channels);
 }
 
 const sg_op sg_op_concat = {

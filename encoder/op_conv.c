@@ -121,6 +121,7 @@ bool sg_conv_absorb(sg_step *step, const sg_node *next)
 /* What the three primitives of a step are made from. */
 typedef struct conv_dims {
     sg_md src, weights, bias, dst;
+    sg_md diff_weights, diff_dst; /* of other kinds than weights and dst, in bf16 and of a last layer */
     dnnl_dims_t strides, pad;
 } conv_dims;
 
@@ -129,10 +130,14 @@ static conv_dims dims_of(const sg_step *step)
     const sg_conv_attr *a = &step->node->attr.conv;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
     const bool padded = sg_conv_padded(step->node);
+    sg_view gradient = *dst;
+    gradient.kind = sg_step_kind(step);
     return (conv_dims){.src = sg_md_of_view(src, padded),
-                       .weights = sg_md_any_weights(step),
+                       .weights = sg_md_any_weights(step, sg_step_kind(step)),
                        .bias = sg_md_vector(padded ? dst->blocks * dst->lanes : dst->channels),
                        .dst = sg_md_of_view(dst, padded),
+                       .diff_weights = sg_md_any_weights(step, SG_F32),
+                       .diff_dst = sg_md_of_view(&gradient, padded),
                        .strides = {a->window.stride, a->window.stride},
                        .pad = {a->window.pad, a->window.pad}};
 }
@@ -184,11 +189,11 @@ static dnnl_convolution_desc_t describe(const sg_step *step, sg_conv_pass pass, 
         status = dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, kind, &d.src, &d.weights,
                                                     bias, &d.dst, d.strides, d.pad, d.pad);
     else if (pass == SG_CONV_DATA)
-        status = dnnl_convolution_backward_data_desc_init(&desc, kind, &d.src, &d.weights, &d.dst, d.strides,
-                                                          d.pad, d.pad);
+        status = dnnl_convolution_backward_data_desc_init(&desc, kind, &d.src, &d.weights, &d.diff_dst,
+                                                          d.strides, d.pad, d.pad);
     else
-        status = dnnl_convolution_backward_weights_desc_init(&desc, kind, &d.src, &d.weights, bias, &d.dst,
-                                                             d.strides, d.pad, d.pad);
+        status = dnnl_convolution_backward_weights_desc_init(&desc, kind, &d.src, &d.diff_weights, bias,
+                                                             &d.diff_dst, d.strides, d.pad, d.pad);
     SG_ASSERT(status == dnnl_success);
     return desc;
 }
@@ -351,6 +356,7 @@ const sg_op sg_op_conv = {
     .macs = sg_conv_macs,
     .ref_forward = sg_conv_ref_forward,
     .ref_backward = sg_conv_ref_backward,
+    .widens = true,
     .state_size = sizeof(sg_conv_state),
     .absorb = sg_conv_absorb,
     .prepare = sg_conv_prepare,

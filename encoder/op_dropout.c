@@ -78,17 +78,19 @@ static void load(sg_step *step, const sg_load *from)
 }
 
 /* One pixel of one block. */
-static void apply_lanes(const dropout_state *s, const sg_view *v, float *to, const float *from,
-                        size_t element, size_t channels)
+static void apply_lanes(const dropout_state *s, const sg_view *v, void *to, const void *from, size_t element,
+                        size_t channels)
 {
     const float factor = 1 / (1 - s->p);
     float u[16];
     SG_ASSERT(channels <= v->lanes && v->lanes <= 16);
     sg_rng_fill_uniform(u, element, channels, 0, 1, &s->stream);
-    for (size_t l = 0; l < v->lanes; l++) to[l] = l < channels && u[l] >= s->p ? from[l] * factor : 0;
+    for (size_t l = 0; l < v->lanes; l++)
+        sg_number_set(v->kind, to, l,
+                      l < channels && u[l] >= s->p ? sg_number_get(v->kind, from, l) * factor : 0);
 }
 
-static void apply(const sg_step *step, float *to, const float *from)
+static void apply(const sg_step *step, const sg_buffer *to, const sg_buffer *from)
 {
     const dropout_state *s = step->state;
     const sg_view *v = &step->dst->view;
@@ -96,20 +98,20 @@ static void apply(const sg_step *step, float *to, const float *from)
     for (size_t i = 0; i < v->n * v->blocks * v->pixels; i++) {
         const size_t p = i % v->pixels, b = i / v->pixels % v->blocks, n = i / v->pixels / v->blocks;
         const size_t first = b * v->lanes, left = v->channels - first;
-        apply_lanes(s, v, to + i * v->lanes, from + i * v->lanes, (n * v->pixels + p) * v->channels + first,
-                    left < v->lanes ? left : v->lanes);
+        apply_lanes(s, v, sg_step_at(step, to, i * v->lanes), sg_step_at(step, from, i * v->lanes),
+                    (n * v->pixels + p) * v->channels + first, left < v->lanes ? left : v->lanes);
     }
 }
 
 static void forward(sg_step *step)
 {
-    apply(step, sg_data(step->dst->data), sg_data(step->src[0]->data));
+    apply(step, step->dst->data, step->src[0]->data);
 }
 
 static void backward(sg_step *step)
 {
     const dropout_state *s = step->state;
-    apply(step, sg_data(s->diff_src), sg_data(step->gradient));
+    apply(step, s->diff_src, step->gradient);
 }
 
 const sg_op sg_op_dropout = {

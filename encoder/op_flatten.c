@@ -36,13 +36,15 @@ static size_t stride(const sg_step *step)
 
 static void forward(sg_step *step)
 {
-    sg_view_pack(sg_data(step->dst->data), stride(step), &step->src[0]->view, sg_data(step->src[0]->data));
+    const sg_view *src = &step->src[0]->view;
+    sg_view_pack(step->dst->data->data, src->kind, stride(step), src, step->src[0]->data->data);
 }
 
 static void backward(sg_step *step)
 {
     const flatten_state *s = step->state;
-    sg_view_unpack(sg_data(s->diff_src), &step->src[0]->view, sg_data(step->gradient), stride(step));
+    const sg_view *src = &step->src[0]->view;
+    sg_view_unpack(s->diff_src->data, src, step->gradient->data, src->kind, stride(step));
 }
 
 const sg_op sg_op_flatten = {

@@ -22,6 +22,7 @@ const sg_op sg_op_linear = {
     .macs = sg_conv_macs,
     .ref_forward = sg_conv_ref_forward,
     .ref_backward = sg_conv_ref_backward,
+    .widens = true,
     .state_size = sizeof(sg_conv_state),
     .absorb = sg_conv_absorb,
     .prepare = sg_conv_prepare,

@@ -37,39 +37,57 @@ static void ref_backward(const sg_ref *ref)
         ref->dsrc[0][i] += ref->ddst[i] / (double)a->std[channel_of(ref, i)];
 }
 
-/* to = (from - mean) / std, in any layout; to may be from. */
-static void affine(const sg_step *step, const sg_view *v, float *to, const float *from, bool with_mean)
+#define PART 1024 /* floats; divided by SG_RUN and by any number of lanes */
+
+/* x = (x - mean) / std: n floats of block b, in the layout of v. */
+static void affine(const sg_step *step, const sg_view *v, size_t b, float *x, bool with_mean, size_t n)
 {
     const sg_normalize_attr *a = &step->node->attr.normalize;
-    const size_t plane = v->pixels * v->lanes;
-    float mean[3][SG_RUN] = {0}, scale[3][SG_RUN] = {0}, zero[SG_RUN] = {0}; /* of each block */
-    for (size_t b = 0; b < v->blocks; b++)
-        for (size_t j = 0; j < SG_RUN; j++) {
-            const size_t c = b * v->lanes + j % v->lanes;
-            if (c >= v->channels) continue;
-            mean[b][j] = with_mean ? a->mean[c] : 0;
-            scale[b][j] = 1 / a->std[c];
-        }
-#pragma omp parallel for schedule(static)
-    for (size_t p = 0; p < v->n * v->blocks; p++)
-        sg_run_affine(to + p * plane, from + p * plane, mean[p % v->blocks], scale[p % v->blocks], zero, NULL,
-                      0, plane);
+    float mean[SG_RUN] = {0}, scale[SG_RUN] = {0}, zero[SG_RUN] = {0};
+    for (size_t j = 0; j < SG_RUN; j++) {
+        const size_t c = b * v->lanes + j % v->lanes;
+        if (c >= v->channels) continue;
+        mean[j] = with_mean ? a->mean[c] : 0;
+        scale[j] = 1 / a->std[c];
+    }
+    sg_run_affine(SG_F32, x, x, mean, scale, zero, NULL, 0, n);
+}
+
+/* n numbers of plane p of the result, from number `first` on, as floats from the caller's x. */
+static void take(float part[PART], const sg_step *step, size_t p, size_t first, size_t n)
+{
+    const sg_view *v = &step->dst->view;
+    const size_t channel = p % v->blocks * v->lanes;
+    const float *x = step->plan->x + (p / v->blocks * v->channels + channel) * v->pixels;
+    for (size_t l = 0; l < v->lanes; l++)
+        for (size_t i = 0; i < n / v->lanes; i++)
+            part[i * v->lanes + l] = channel + l < v->channels ? x[l * v->pixels + first / v->lanes + i] : 0;
 }
 
 static void forward(sg_step *step)
 {
     const sg_view *v = &step->dst->view;
-    float *dst = sg_data(step->dst->data);
-    if (v->lanes > 1) sg_view_unpack(dst, v, step->plan->x, v->channels * v->pixels);
-    affine(step, v, dst, v->lanes > 1 ? dst : step->plan->x, true);
+    const size_t plane = v->pixels * v->lanes;
+#pragma omp parallel for schedule(static)
+    for (size_t p = 0; p < v->n * v->blocks; p++)
+        for (size_t first = 0; first < plane; first += PART) {
+            float part[PART];
+            const size_t n = plane - first < PART ? plane - first : PART;
+            take(part, step, p, first, n);
+            affine(step, v, p % v->blocks, part, true, n);
+            sg_run_convert(v->kind, sg_step_at(step, step->dst->data, p * plane + first), SG_F32, part, n);
+        }
 }
 
 static void backward(sg_step *step)
 {
     const sg_view *v = &step->dst->view;
-    const sg_view plain = sg_view_of(v->n, step->node->out, 1);
-    sg_view_pack(step->plan->dx, plain.channels * plain.pixels, v, sg_data(step->gradient));
-    affine(step, &plain, step->plan->dx, step->plan->dx, false);
+    float *dx = step->plan->dx;
+    const sg_view plain = sg_view_of(v->n, step->node->out, 1, SG_F32);
+    sg_view_pack(dx, SG_F32, plain.channels * plain.pixels, v, step->gradient->data);
+#pragma omp parallel for schedule(static)
+    for (size_t p = 0; p < plain.n * plain.blocks; p++)
+        affine(step, &plain, p % plain.blocks, dx + p * plain.pixels, false, plain.pixels);
 }
 
 const sg_op sg_op_normalize = {

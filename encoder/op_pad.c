@@ -42,32 +42,33 @@ static bool prepare_backward(sg_step *step, sg_error *err)
 }
 
 /* Into the middle of the padded planes, or back. */
-static void copy(const sg_step *step, float *padded, float *plain, bool back)
+static void copy(const sg_step *step, char *padded, char *plain, bool back)
 {
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
-    const size_t pad = (size_t)step->node->attr.pad, row = src->width * src->lanes;
+    const size_t pad = (size_t)step->node->attr.pad, pixel = src->lanes * sg_number_nbytes(src->kind),
+                 row = src->width * pixel;
     SG_ASSERT(src->lanes == dst->lanes);
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < src->n * src->blocks; p++) {
-        float *plane = padded + p * dst->pixels * dst->lanes;
-        if (!back) memset(plane, 0, dst->pixels * dst->lanes * sizeof *plane);
+        char *plane = padded + p * dst->pixels * pixel;
+        if (!back) memset(plane, 0, dst->pixels * pixel);
         for (size_t y = 0; y < src->height; y++) {
-            float *a = plane + ((y + pad) * dst->width + pad) * dst->lanes;
-            float *b = plain + (p * src->height + y) * row;
-            memcpy(back ? b : a, back ? a : b, row * sizeof *a);
+            char *a = plane + ((y + pad) * dst->width + pad) * pixel;
+            char *b = plain + (p * src->height + y) * row;
+            memcpy(back ? b : a, back ? a : b, row);
         }
     }
 }
 
 static void forward(sg_step *step)
 {
-    copy(step, sg_data(step->dst->data), sg_data(step->src[0]->data), false);
+    copy(step, step->dst->data->data, step->src[0]->data->data, false);
 }
 
 static void backward(sg_step *step)
 {
     const pad_state *s = step->state;
-    copy(step, sg_data(step->gradient), sg_data(s->diff_src), true);
+    copy(step, step->gradient->data, s->diff_src->data, true);
 }
 
 const sg_op sg_op_pad = {

@@ -21,7 +21,7 @@ static void ref_forward(const sg_ref *ref)
 static void ref_backward(const sg_ref *ref)
 {
     for (size_t i = 0; i < ref->batch * sg_shape_size(ref->node->in); i++)
-        if (ref->src[0][i] > 0 && ref->src[0][i] < (double)ref->node->attr.top)
+        if (ref->dst[i] > 0 && ref->dst[i] < (double)ref->node->attr.top)
             ref->dsrc[0][i] += ref->ddst[i];
 }
 
@@ -45,7 +45,8 @@ static void forward(sg_step *step)
     {
         size_t first, n;
         sg_share(&first, &n, sg_view_size(&step->dst->view), SG_RUN);
-        sg_run_relu(sg_data(step->dst->data) + first, sg_data(step->src[0]->data) + first, step->top, n);
+        sg_run_relu(sg_step_kind(step), sg_step_at(step, step->dst->data, first),
+                    sg_step_at(step, step->src[0]->data, first), step->top, n);
     }
 }
 

@@ -52,9 +52,10 @@ static size_t place(const sg_view *v, size_t n, size_t c, size_t y, size_t x)
 
 /* Copies one image between the big side (source) and the small one (result): a run of channels that lie together on
  * both sides at a time. */
-static void copy_image(float *to, const float *from, const sg_view *big, const sg_view *small, size_t n,
+static void copy_image(char *to, const char *from, const sg_view *big, const sg_view *small, size_t n,
                        bool back)
 {
+    const size_t number = sg_number_nbytes(big->kind);
     const size_t shift = (small->channels - big->channels) / 2;
     for (size_t c = 0, run; c < big->channels; c += run) {
         size_t left = big->lanes - c % big->lanes, room = small->lanes - (c + shift) % small->lanes;
@@ -63,31 +64,31 @@ static void copy_image(float *to, const float *from, const sg_view *big, const s
         for (size_t y = 0; y < small->height; y++)
             for (size_t x = 0; x < small->width; x++) {
                 size_t a = place(big, n, c, 2 * y, 2 * x), b = place(small, n, c + shift, y, x);
-                memcpy(to + (back ? a : b), from + (back ? b : a), run * sizeof *to);
+                memcpy(to + (back ? a : b) * number, from + (back ? b : a) * number, run * number);
             }
     }
 }
 
-static void copy(float *to, const float *from, const sg_step *step, bool back)
+static void copy(const sg_buffer *to, const sg_buffer *from, const sg_step *step, bool back)
 {
     const sg_view *big = &step->src[0]->view, *small = &step->dst->view;
-    const size_t image = sg_view_size(back ? big : small) / big->n;
+    const size_t image = sg_view_nbytes(back ? big : small) / big->n;
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < big->n; n++) {
-        memset(to + n * image, 0, image * sizeof *to);
-        copy_image(to, from, big, small, n, back);
+        memset((char *)to->data + n * image, 0, image);
+        copy_image(to->data, from->data, big, small, n, back);
     }
 }
 
 static void forward(sg_step *step)
 {
-    copy(sg_data(step->dst->data), sg_data(step->src[0]->data), step, false);
+    copy(step->dst->data, step->src[0]->data, step, false);
 }
 
 static void backward(sg_step *step)
 {
     const shortcut_state *s = step->state;
-    copy(sg_data(s->diff_src), sg_data(step->gradient), step, true);
+    copy(s->diff_src, step->gradient, step, true);
 }
 
 const sg_op sg_op_shortcut = {

@@ -68,6 +68,13 @@ static bool is_first_source(const sg_plan *plan, const sg_node *node)
     return node->nsrcs == 0 && node->nconsumers == 1 && reader && reader->op == &sg_op_conv;
 }
 
+/* The last value is for the caller: a convolution's own result is not rounded. */
+static bool is_wide(const sg_step *step, const sg_node *tail)
+{
+    const sg_net *net = step->plan->net;
+    return step->node->op->widens && tail == &net->nodes[net->nnodes - 1] && !step->other && !(step->top > 0);
+}
+
 static bool new_step(sg_plan *plan, const sg_node *node, sg_error *err)
 {
     const sg_plan_options *o = &plan->options;
@@ -79,9 +86,10 @@ static bool new_step(sg_plan *plan, const sg_node *node, sg_error *err)
     const sg_node *tail = absorb(step);
     sg_value *dst = step->dst = &plan->values[tail - plan->net->nodes];
     for (int i = 0; i < node->nsrcs; i++) step->src[i] = &plan->values[node->src[i]];
-    dst->view = sg_view_of(o->batch, tail->out, is_first_source(plan, node) ? 1 : sg_dnnl_lanes());
+    dst->view = sg_view_of(o->batch, tail->out, is_first_source(plan, node) ? 1 : sg_dnnl_lanes(),
+                           is_wide(step, tail) ? SG_F32 : o->precision);
     want_gradient(step);
-    if (!sg_buffer_new(&dst->data, plan, sg_view_size(&dst->view) * sizeof(float), err)) return false;
+    if (!sg_buffer_new(&dst->data, plan, sg_view_nbytes(&dst->view), err)) return false;
     sg_use(dst->data, step, SG_FORWARD);
     for (int i = 0; i < node->nsrcs; i++) sg_use(step->src[i]->data, step, SG_FORWARD);
     if (step->other) sg_use(step->other->data, step, SG_FORWARD);
@@ -141,7 +149,6 @@ bool sg_plan_new(sg_plan **out, const sg_net *net, const sg_plan_options *option
     if (options->batch < 1 || options->batch > SG_BATCH_MAX)
         return sg_fail(err, SG_ERR_USAGE, "a batch of %zu images (1 to %d)", options->batch, SG_BATCH_MAX);
     if (!sg_precision_check(options->precision, err)) return false;
-    if (options->precision == SG_BF16) return sg_fail(err, SG_ERR_UNSUPPORTED, "plan: bf16 is not built yet");
     sg_plan *plan = sg_calloc(1, sizeof *plan);
     if (!plan) return sg_fail_memory(err, "plan");
     *plan = (sg_plan){.net = net, .options = *options, .threads = sg_threads()};

@@ -96,7 +96,7 @@ bool sg_step_absorb(sg_step *step, const sg_node *next);
 const sg_tensor *sg_step_tensor(const sg_step *step, const sg_node *node, size_t i);
 
 /* plan_run.c */
-/* Adds up the parts of the gradient of a step's dst, masked where relu cut it off: n floats from first on. */
+/* Adds up the parts of the gradient of a step's dst, masked where relu cut it off: n numbers from first on. */
 void sg_step_gather(const sg_step *step, size_t first, size_t n);
 
 /* onednn.c */
@@ -109,6 +109,18 @@ void sg_prim_free(sg_prim *prim);
 static inline float *sg_data(const sg_buffer *buffer)
 {
     return buffer->data;
+}
+
+/* Of all values and their gradients, but for a last value that is f32 (sg_op.widens). */
+static inline sg_precision sg_step_kind(const sg_step *step)
+{
+    return step->plan->options.precision;
+}
+
+/* Number i of a buffer of that kind. */
+static inline void *sg_step_at(const sg_step *step, const sg_buffer *buffer, size_t i)
+{
+    return sg_number_at(buffer->data, i, sg_step_kind(step));
 }
 
 #endif

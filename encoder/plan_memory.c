@@ -45,7 +45,9 @@ static void add_part(sg_value *value, sg_buffer *buffer)
 
 bool sg_value_part(sg_buffer **buffer, sg_value *value, sg_step *step, sg_error *err)
 {
-    if (!sg_buffer_new(buffer, step->plan, sg_view_size(&value->view) * sizeof(float), err)) return false;
+    if (!sg_buffer_new(buffer, step->plan, sg_view_size(&value->view) * sg_number_nbytes(sg_step_kind(step)),
+                       err))
+        return false;
     sg_use(*buffer, step, SG_BACKWARD);
     add_part(value, *buffer);
     return true;

@@ -49,7 +49,7 @@ static void forward(sg_plan *plan, sg_params *running, const float *x, float *z)
     }
     const sg_value *out = plan->steps[plan->nsteps - 1].dst;
     mark = sg_profile_begin(plan->profile);
-    sg_view_pack(z, out->view.channels * out->view.pixels, &out->view, sg_data(out->data));
+    sg_view_pack(z, SG_F32, out->view.channels * out->view.pixels, &out->view, out->data->data);
     sg_profile_end(plan->profile, mark, SG_PROFILE_LAYOUT, "(output)");
     leave(plan, threads);
 }
@@ -67,13 +67,14 @@ void sg_plan_train_forward(sg_plan *plan, sg_params *params, const float *x, flo
 void sg_step_gather(const sg_step *step, size_t first, size_t n)
 {
     const sg_value *dst = step->dst;
-    float *d = sg_data(step->gradient) + first;
-    const float *sum = sg_data(dst->grads[0]) + first;
-    const float *mask = step->top > 0 ? sg_data(dst->data) + first : NULL;
+    const sg_precision kind = sg_step_kind(step);
+    void *d = sg_step_at(step, step->gradient, first);
+    const void *sum = sg_step_at(step, dst->grads[0], first);
+    const void *mask = step->top > 0 ? sg_step_at(step, dst->data, first) : NULL;
     for (int i = 1; i < dst->ngrads; i++, sum = d)
-        sg_run_gather(d, sum, sg_data(dst->grads[i]) + first, i + 1 == dst->ngrads ? mask : NULL, step->top,
-                      n);
-    if (dst->ngrads == 1 && mask) sg_run_gather(d, sum, NULL, mask, step->top, n);
+        sg_run_gather(kind, d, sum, sg_step_at(step, dst->grads[i], first),
+                      i + 1 == dst->ngrads ? mask : NULL, step->top, n);
+    if (dst->ngrads == 1 && mask) sg_run_gather(kind, d, sum, NULL, mask, step->top, n);
 }
 
 static void gather(const sg_step *step)
@@ -100,7 +101,9 @@ void sg_plan_backward(sg_plan *plan, const float *dz, float *grads, float *dx)
     sg_profile_mark mark = sg_profile_begin(plan->profile);
     if (plan->options.purpose == SG_TRAIN) memset(grads, 0, plan->net->block_size * sizeof *grads);
     const sg_value *out = plan->steps[plan->nsteps - 1].dst;
-    sg_view_unpack(sg_data(out->grads[0]), &out->view, dz, out->view.channels * out->view.pixels);
+    sg_view view = out->view;
+    view.kind = plan->options.precision;
+    sg_view_unpack(out->grads[0]->data, &view, dz, SG_F32, view.channels * view.pixels);
     sg_profile_end(plan->profile, mark, SG_PROFILE_LAYOUT, "(gradients)");
     for (size_t i = plan->nsteps; i-- > 0;) {
         sg_step *step = &plan->steps[i];

@@ -1,5 +1,6 @@
 #include "reference_impl.h"
 
+#include <math.h>
 #include <signet/mem.h>
 #include <string.h>
 
@@ -87,11 +88,20 @@ static sg_ref node_ref(sg_reference *ref, size_t i)
     return r;
 }
 
+double sg_bf16_rounded(double value)
+{
+    int exponent;
+    const double mantissa = frexp(value, &exponent); /* of 8 bits, the first one 1 */
+    return ldexp(rint(ldexp(mantissa, 8)), exponent - 8);
+}
+
 const double *sg_reference_forward(sg_reference *ref)
 {
     for (size_t i = 0; i < ref->net->nnodes; i++) {
         sg_ref r = node_ref(ref, i);
         r.node->op->ref_forward(&r);
+        for (size_t j = 0; ref->rounds && ref->rounds[i] && j < ref->batch * sg_shape_size(r.node->out); j++)
+            r.dst[j] = sg_bf16_rounded(r.dst[j]);
     }
     return ref->values[ref->net->nnodes - 1];
 }

@@ -27,11 +27,12 @@ typedef struct sg_reference {
     bool batch_stats;
     bool dropout; /* off; the caller may set it, seed and step */
     uint64_t seed, step;
-    double *params;   /* (block) the caller fills it in */
-    double *feedback; /* (block) B in the places of the weights; the caller fills it in */
-    double *grads;    /* (block) after backward */
-    double *x, *dx;   /* (batch, C, H, W) */
-    double **values;  /* of each node; the last is z */
+    const bool *rounds; /* by node: its value is rounded to bf16; NULL: none; the caller may set it */
+    double *params;     /* (block) the caller fills it in */
+    double *feedback;   /* (block) B in the places of the weights; the caller fills it in */
+    double *grads;      /* (block) after backward */
+    double *x, *dx;     /* (batch, C, H, W) */
+    double **values;    /* of each node; the last is z */
     double **dvalues;
 } sg_reference;
 
@@ -39,6 +40,8 @@ typedef struct sg_reference {
 bool sg_reference_new(sg_reference **ref, const sg_net *net, const sg_params *params, size_t batch,
                       bool batch_stats, sg_error *err);
 void sg_reference_free(sg_reference *ref);
+/* The nearest bf16, ties to even. */
+double sg_bf16_rounded(double value);
 const double *sg_reference_forward(sg_reference *ref); /* from ref->x; z */
 void sg_reference_backward(sg_reference *ref, const double *dz);
 

@@ -104,6 +104,33 @@ static void fill_feedback(sg_reference *ref, const sg_params *params, const sg_f
     }
 }
 
+/* Of a batch-norm that is folded into a convolution: by what it multiplies the weights of channel o. */
+static double folded_scale(const sg_reference *ref, const sg_step *step, size_t o)
+{
+    if (!step->batchnorm) return 1;
+    const double gamma = ref->params[sg_step_tensor(step, step->batchnorm, 0)->offset + o];
+    return gamma /
+           sqrt(ref->params[sg_step_tensor(step, step->batchnorm, 3)->offset + o] + (double)SG_BN_EPS);
+}
+
+/* What a bf16 plan computes with: its values and its weights, so that rounding them turns no ReLU and no maximum. */
+static void round_reference(sg_reference *ref, const sg_plan *plan, bool *rounds)
+{
+    for (size_t i = 0; i < plan->net->nnodes; i++)
+        rounds[i] = plan->values[i].data && plan->values[i].view.kind == SG_BF16;
+    ref->rounds = rounds;
+    for (size_t i = 0; i < plan->nsteps; i++) {
+        const sg_step *step = &plan->steps[i];
+        const sg_tensor *w = sg_step_tensor(step, step->node, 0);
+        if (!step->node->ntensors || w->role != SG_TENSOR_WEIGHT) continue;
+        for (size_t j = 0; j < w->size; j++) {
+            const double scale = folded_scale(ref, step, j / (w->size / (size_t)w->dims[0]));
+            double *weights[] = {ref->params + w->offset, ref->feedback + w->offset};
+            for (int k = 0; k < 2; k++) weights[k][j] = sg_bf16_rounded(weights[k][j] * scale) / scale;
+        }
+    }
+}
+
 static void compare(const char *what, const float *a, const double *b, size_t n, double bound)
 {
     double error = test_error(a, b, n);
@@ -128,6 +155,9 @@ void test_against_reference(const test_net *t, sg_plan_options options, const sg
     ref->seed = options.seed;
     ref->step = step;
     if (feedback) fill_feedback(ref, t->params, feedback, step);
+    bool *rounds = sg_calloc(t->net->nnodes, sizeof *rounds);
+    assert_non_null(rounds);
+    if (options.precision == SG_BF16) round_reference(ref, plan, rounds);
     for (size_t i = 0; i < in; i++) ref->x[i] = (double)x[i];
     sg_plan_load(plan, t->params, feedback, step);
     sg_plan_forward(plan, x, z);
@@ -151,6 +181,7 @@ void test_against_reference(const test_net *t, sg_plan_options options, const sg
     }
     sg_plan_free(plan);
     sg_reference_free(ref);
+    sg_free(rounds);
     sg_free(x);
     sg_free(dz);
     sg_free(z);
@@ -159,23 +190,25 @@ void test_against_reference(const test_net *t, sg_plan_options options, const sg
 }
 
 /* z (and dx, of dz) of the first `n` images, `batch` at a time. */
-static void run_bits(const test_net *t, const sg_feedback *feedback, sg_purpose purpose, size_t batch,
-                     size_t n, const float *x, const float *dz, float *z, float *dx)
+static void run_bits(const test_net *t, const sg_feedback *feedback, sg_plan_options options, size_t n,
+                     const float *x, const float *dz, float *z, float *dx)
 {
     const size_t in = sg_net_input_size(t->net), out = sg_net_output_size(t->net);
     sg_plan *plan;
-    assert_true(sg_plan_new(&plan, t->net, &(sg_plan_options){.purpose = purpose, .batch = batch}, NULL));
+    const size_t batch = options.batch;
+    assert_true(sg_plan_new(&plan, t->net, &options, NULL));
     sg_plan_load(plan, t->params, feedback, 0);
     for (size_t i = 0; i + batch <= n; i += batch) {
         sg_plan_forward(plan, x + i * in, z + i * out);
-        if (purpose == SG_ATTACK) sg_plan_backward(plan, dz + i * out, NULL, dx + i * in);
+        if (options.purpose == SG_ATTACK) sg_plan_backward(plan, dz + i * out, NULL, dx + i * in);
     }
     sg_plan_free(plan);
 }
 
 void test_bits(const char *arch, int64_t channels, int64_t side, int64_t outputs, const char *rule,
-               size_t images)
+               size_t images, sg_precision precision)
 {
+    if (!sg_precision_supported(precision)) return;
     const size_t batches[] = {1, 3, images};
     test_net t = test_net_of(arch, channels, side, outputs);
     const size_t in = sg_net_input_size(t.net), out = sg_net_output_size(t.net);
@@ -186,15 +219,19 @@ void test_bits(const char *arch, int64_t channels, int64_t side, int64_t outputs
     sg_feedback fb;
     assert_true(sg_feedback_init(&fb, rule, NULL, 5, t.params, NULL));
     sg_threads_set(2);
-    run_bits(&t, &fb, SG_ATTACK, images, images, x, dz, z0, dx0);
+    sg_plan_options options = {.purpose = SG_ATTACK, .batch = images, .precision = precision};
+    run_bits(&t, &fb, options, images, x, dz, z0, dx0);
     for (size_t b = 0; b < 3; b++)
         for (int n = 1; n <= 2; n++) {
             const size_t some = b == 2 ? images : 6;
             sg_threads_set(n);
-            run_bits(&t, &fb, SG_ATTACK, batches[b], some, x, dz, z, dx);
+            options.batch = batches[b];
+            options.purpose = SG_ATTACK;
+            run_bits(&t, &fb, options, some, x, dz, z, dx);
             assert_memory_equal(z, z0, some * out * sizeof *z);
             assert_memory_equal(dx, dx0, some * in * sizeof *dx);
-            run_bits(&t, &fb, SG_ENCODE, batches[b], some, x, dz, z, dx);
+            options.purpose = SG_ENCODE;
+            run_bits(&t, &fb, options, some, x, dz, z, dx);
             assert_memory_equal(z, z0, some * out * sizeof *z);
         }
     sg_threads_set(threads);

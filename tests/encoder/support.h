@@ -24,13 +24,13 @@ float *test_random(size_t n, float lo, float hi, uint64_t seed);
 double test_error(const float *a, const double *b, size_t n);
 
 /* Runs a plan of these options and the reference on random x and dz; fails when z, dx or a tensor's gradient differ by
- * more than `bound`, relative. feedback NULL: exact. */
+ * more than `bound`, relative; the reference's values and weights are rounded as a bf16 plan's. feedback NULL: exact. */
 void test_against_reference(const test_net *t, sg_plan_options options, const sg_feedback *feedback,
                             uint64_t step, double bound);
 
 /* Fails unless outputs and input gradients of `images` images are the same bits in batches of 1, 3 and all of them, at
- * one and two threads, and in encode and attack plans. */
+ * one and two threads, and in encode and attack plans. Does nothing where the precision is not supported. */
 void test_bits(const char *arch, int64_t channels, int64_t side, int64_t outputs, const char *rule,
-               size_t images);
+               size_t images, sg_precision precision);
 
 #endif

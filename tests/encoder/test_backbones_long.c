@@ -13,8 +13,11 @@ static void bits(void **state)
     (void)state;
     static const char *const archs[] = {"resnet18", "resnet34",      "resnet50",     "alexnet",
                                         "vgg11_bn", "squeezenet1_0", "mobilenet_v2", "vgg16"};
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) test_bits(archs[i], 3, 65, 32, "usf", 64);
-    test_bits("alexnet", 3, 224, 32, "bp", 64);
+    for (sg_precision p = SG_F32; p <= SG_BF16; p++) {
+        for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+            test_bits(archs[i], 3, 65, 32, "usf", 64, p);
+        test_bits("alexnet", 3, 224, 32, "bp", 64, p);
+    }
 }
 
 int main(void)

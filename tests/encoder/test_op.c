@@ -11,7 +11,8 @@
 
 #include <signet/random.h>
 
-#define BOUND 1e-5
+#define BOUND      1e-5
+#define BOUND_BF16 (8 * 0x1p-9) /* a gradient is rounded a few times on its way, by up to 2^-9 */
 
 typedef struct op_case {
     int64_t channels; /* that the op under test gets; from a convolution, or 0: it gets the input itself */
@@ -156,12 +157,20 @@ static void tail_block(sg_builder *b, int x, const op_case *c)
 static void run(op_case c, sg_shape input, size_t batch, uint64_t seed)
 {
     test_net t = test_net_built(input, build_case, &c, seed);
-    test_against_reference(&t, (sg_plan_options){.purpose = SG_ENCODE, .batch = batch}, NULL, 0, BOUND);
-    test_against_reference(&t, (sg_plan_options){.purpose = SG_ATTACK, .batch = batch}, NULL, 0, BOUND);
-    test_against_reference(&t, (sg_plan_options){.purpose = SG_TRAIN, .batch = batch}, NULL, 0, BOUND);
-    test_against_reference(
-        &t, (sg_plan_options){.purpose = SG_TRAIN, .batch = batch, .frozen_bn = true, .input_gradient = true},
-        NULL, 0, BOUND);
+    for (sg_precision p = SG_F32; p <= SG_BF16 && sg_precision_supported(p); p++) {
+        const sg_plan_options all[] = {
+            {.purpose = SG_ENCODE},
+            {.purpose = SG_ATTACK},
+            {.purpose = SG_TRAIN},
+            {.purpose = SG_TRAIN, .frozen_bn = true, .input_gradient = true},
+        };
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+            sg_plan_options options = all[i];
+            options.batch = batch;
+            options.precision = p;
+            test_against_reference(&t, options, NULL, 0, p == SG_BF16 ? BOUND_BF16 : BOUND);
+        }
+    }
     test_net_free(&t);
 }
 

@@ -173,6 +173,20 @@ static void features(void **state)
 
 /* No layer of a backbone falls back to oneDNN's reference kernels, nor to its gemm, whose bits depend on the batch.
  * (The larger nets' layers differ from theirs in nothing but size.) */
+static void check_kernels(const sg_net *net, const sg_plan_options *options)
+{
+    sg_plan *plan;
+    sg_error err = {0};
+    if (!sg_plan_new(&plan, net, options, &err)) fail_msg("%s", err.message);
+    for (size_t p = 0; p < plan->nprims; p++) {
+        const char *kernel = sg_prim_kernel(plan->prims[p]);
+        if (plan->prims[p]->phase != SG_LOAD && (strstr(kernel, "ref") || strstr(kernel, "gemm")))
+            fail_msg("%s in %s: %s runs on %s", sg_net_spec_of(net)->arch,
+                     sg_precision_name(options->precision), plan->prims[p]->step->node->name, kernel);
+    }
+    sg_plan_free(plan);
+}
+
 static void kernels_are_fast(void **state)
 {
     (void)state;
@@ -185,17 +199,11 @@ static void kernels_are_fast(void **state)
         assert_true(sg_backbone_input(arch, &spec.channels, &spec.height, &spec.width, NULL));
         if (!spec.channels) spec.channels = 3;
         assert_true(sg_net_new(&net, &spec, &err));
-        for (sg_purpose purpose = SG_ENCODE; net->block_size < 30e6 && purpose <= SG_TRAIN; purpose++) {
-            const sg_plan_options options = {.purpose = purpose, .batch = spec.height > 32 ? 2 : 16};
-            sg_plan *plan;
-            if (!sg_plan_new(&plan, net, &options, &err)) fail_msg("%s", err.message);
-            for (size_t p = 0; p < plan->nprims; p++) {
-                const char *kernel = sg_prim_kernel(plan->prims[p]);
-                if (plan->prims[p]->phase != SG_LOAD && (strstr(kernel, "ref") || strstr(kernel, "gemm")))
-                    fail_msg("%s: %s runs on %s", arch, plan->prims[p]->step->node->name, kernel);
-            }
-            sg_plan_free(plan);
-        }
+        for (sg_purpose purpose = SG_ENCODE; net->block_size < 30e6 && purpose <= SG_TRAIN; purpose++)
+            for (sg_precision p = SG_F32; p <= SG_BF16 && sg_precision_supported(p); p++)
+                check_kernels(net, &(sg_plan_options){.purpose = purpose,
+                                                      .batch = spec.height > 32 ? 2 : 16,
+                                                      .precision = p});
         sg_net_free(net);
     }
 }

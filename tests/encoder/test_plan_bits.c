@@ -16,23 +16,34 @@
 static void resnet20(void **state)
 {
     (void)state;
-    test_bits("resnet20", 1, 28, 32, "frsf", 64);
-    test_bits("resnet20", 3, 15, 64, "bp", 64);
+    test_bits("resnet20", 1, 28, 32, "frsf", 64, SG_F32);
+    test_bits("resnet20", 3, 15, 64, "bp", 64, SG_F32);
 }
 
 static void lenets(void **state)
 {
     (void)state;
-    test_bits("lenet", 1, 32, 48, "usf", 64);
-    test_bits("lenet-cifar", 3, 32, 128, "bp", 64);
+    test_bits("lenet", 1, 32, 48, "usf", 64, SG_F32);
+    test_bits("lenet-cifar", 3, 32, 128, "bp", 64, SG_F32);
 }
 
 static void photographs(void **state)
 {
     (void)state;
-    test_bits("resnet18", 3, 65, 32, "usf", 16);
-    test_bits("mobilenet_v2", 3, 65, 32, "bp", 16);
-    test_bits("squeezenet1_0", 3, 65, 32, "frsf", 16);
+    test_bits("resnet18", 3, 65, 32, "usf", 16, SG_F32);
+    test_bits("mobilenet_v2", 3, 65, 32, "bp", 16, SG_F32);
+    test_bits("squeezenet1_0", 3, 65, 32, "frsf", 16, SG_F32);
+}
+
+static void in_bf16(void **state)
+{
+    (void)state;
+    if (!sg_precision_supported(SG_BF16)) skip();
+    test_bits("resnet20", 1, 28, 32, "frsf", 64, SG_BF16);
+    test_bits("lenet-cifar", 3, 32, 128, "bp", 64, SG_BF16);
+    test_bits("resnet18", 3, 65, 32, "usf", 16, SG_BF16);
+    test_bits("mobilenet_v2", 3, 65, 32, "bp", 16, SG_BF16);
+    test_bits("squeezenet1_0", 3, 65, 32, "frsf", 16, SG_BF16);
 }
 
 /* A plan keeps to the threads it was made for, and gives back those that were set. */
@@ -60,9 +71,8 @@ static void threads_of_a_plan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resnet20),
-        cmocka_unit_test(lenets),
-        cmocka_unit_test(photographs),
+        cmocka_unit_test(resnet20),          cmocka_unit_test(lenets),
+        cmocka_unit_test(photographs),       cmocka_unit_test(in_bf16),
         cmocka_unit_test(threads_of_a_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  *   attack   batch-norm in evaluation mode; backward gives the input's gradient only
  *   train    batch-norm on batch statistics (or frozen), dropout; backward gives every parameter's gradient
  *
+ * In bf16 the values between layers and their gradients are bf16; what the caller gives and gets is f32.
  * Encode and attack plans give an image the same bits whatever the batch it stands in and the number of threads. */
 #ifndef SIGNET_PLAN_H
 #define SIGNET_PLAN_H
