@@ -19,10 +19,10 @@ typedef struct sg_thin {
 typedef struct sg_conv_state {
     sg_prim *forward, *backward_data, *backward_weights;
     sg_prim *load_weights, *load_feedback, *store_weights; /* between PyTorch's layout and the kernels' */
-    sg_buffer *plain;                                      /* one tensor in PyTorch's layout, on its way in */
+    sg_buffer *plain;                                      /* B, or W or B scaled, in PyTorch's layout */
     sg_buffer *scale;                                      /* (O) of the folded batch-norm */
     sg_buffer *bias, *diff_src;
-    sg_buffer *diff_weights, *diff_bias; /* (plain) and (O, padded) */
+    sg_buffer *diff_bias; /* (O, padded) */
     sg_thin thin;
 } sg_conv_state;
 

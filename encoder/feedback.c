@@ -117,6 +117,16 @@ static float scale_now(const sg_feedback *fb, const sg_params *params, const sg_
     return fb->scales[index];
 }
 
+static const sg_rule *rule_of(const sg_feedback *fb, const sg_tensor *w)
+{
+    return w->head && fb->exact_head ? &sg_rule_bp : fb->rule;
+}
+
+bool sg_feedback_exact(const sg_feedback *fb, const sg_tensor *w)
+{
+    return rule_of(fb, w)->exact;
+}
+
 static void fill_chunk(float *B, const float *W, const sg_rule *rule, float s, const sg_rng *stream,
                        size_t first, size_t n)
 {
@@ -130,7 +140,7 @@ void sg_feedback_fill(float *B, const sg_feedback *fb, const sg_params *params, 
                       uint64_t step)
 {
     const float *W = params->block + w->offset;
-    const sg_rule *rule = w->head && fb->exact_head ? &sg_rule_bp : fb->rule;
+    const sg_rule *rule = rule_of(fb, w);
     const float s = rule->exact ? 0 : scale_now(fb, params, w);
     const sg_rng stream = sg_rng_at(fb->seed, SG_RNG_FEEDBACK, sg_name_hash(w->name),
                                     rule->draw == SG_DRAW_EACH_STEP ? step : 0);

@@ -16,4 +16,7 @@ struct sg_rule {
 
 extern const sg_rule sg_rule_bp, sg_rule_usf, sg_rule_frsf, sg_rule_brsf, sg_rule_fa;
 
+/* B of this weight is W. */
+bool sg_feedback_exact(const sg_feedback *fb, const sg_tensor *w);
+
 #endif

@@ -202,19 +202,27 @@ void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer)
     SG_ASSERT(prim->nargs < SG_PRIM_ARGS);
     prim->args[prim->nargs].arg = arg;
     prim->buffers[prim->nargs++] = buffer;
-    sg_use(buffer, prim->step, prim->phase);
+    if (buffer) sg_use(buffer, prim->step, prim->phase);
 }
 
 bool sg_prim_ready(sg_prim *prim, sg_error *err)
 {
     dnnl_engine_t engine = prim->step->plan->dnnl->engine;
     for (int i = 0; i < prim->nargs; i++) {
-        void *data = prim->buffers[i]->data;
+        void *data = prim->buffers[i] ? prim->buffers[i]->data : NULL;
         const sg_md *md = sg_prim_md(prim, prim->args[i].arg);
         dnnl_status_t status = dnnl_memory_create(&prim->args[i].memory, md, engine, data);
         if (status) return fail(err, status, prim->step->node->name, "a memory");
     }
     return true;
+}
+
+void sg_prim_set(const sg_prim *prim, int arg, const void *data)
+{
+    int i = 0;
+    while (prim->args[i].arg != arg) SG_ASSERT(++i < prim->nargs);
+    SG_ASSERT(!prim->buffers[i] &&
+              dnnl_memory_set_data_handle(prim->args[i].memory, (void *)(uintptr_t)data) == dnnl_success);
 }
 
 void sg_prim_run(const sg_prim *prim)

@@ -55,8 +55,9 @@ bool sg_prim_new_reorder(sg_prim **prim, sg_step *step, sg_phase phase, const sg
 /* What the primitive takes for an argument (DNNL_ARG_...); a zero size means that it takes none. */
 const sg_md *sg_prim_md(const sg_prim *prim, int arg);
 size_t sg_prim_nbytes(const sg_prim *prim, int arg);
-/* Works on this buffer, which thereby lives in that phase. */
+/* Works on this buffer, which thereby lives in that phase. NULL: on memory that sg_prim_set names before a run. */
 void sg_prim_bind(sg_prim *prim, int arg, sg_buffer *buffer);
+void sg_prim_set(const sg_prim *prim, int arg, const void *data);
 void sg_prim_run(const sg_prim *prim);
 /* oneDNN's name of the kernel it chose, "jit:avx2" say; "ref:any" is a hundred times slower. */
 const char *sg_prim_kernel(const sg_prim *prim);

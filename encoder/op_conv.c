@@ -1,6 +1,7 @@
 /* Convolution on oneDNN's direct kernels, in training on its Winograd where that is faster; with batch-norm (in
  * evaluation), add and ReLU fused behind it. */
 #include "conv_impl.h"
+#include "feedback_impl.h"
 #include "reference_impl.h"
 
 #include <math.h>
@@ -147,17 +148,16 @@ static bool has_bias(const sg_step *step)
     return step->node->attr.conv.bias || step->batchnorm;
 }
 
-/* A reorder of one weight tensor, from the plain buffer into a primitive's layout, whose padding becomes zero. */
+/* A reorder of one weight tensor, from PyTorch's layout into a primitive's, whose padding becomes zero. */
 static bool new_load(sg_prim **load, sg_prim *user, sg_step *step, sg_error *err)
 {
-    sg_conv_state *s = step->state;
     const sg_md plain = sg_md_plain_weights(step);
     const sg_md trimmed = sg_md_trimmed(sg_prim_md(user, DNNL_ARG_WEIGHTS), &plain);
     sg_buffer *weights;
     if (!sg_prim_new_reorder(load, step, SG_LOAD, &plain, &trimmed, err)) return false;
     if (!sg_buffer_new(&weights, step->plan, sg_prim_nbytes(user, DNNL_ARG_WEIGHTS), err)) return false;
     sg_keep(weights);
-    sg_prim_bind(*load, DNNL_ARG_FROM, s->plain);
+    sg_prim_bind(*load, DNNL_ARG_FROM, NULL);
     sg_prim_bind(*load, DNNL_ARG_TO, weights);
     sg_prim_bind(user, DNNL_ARG_WEIGHTS, weights);
     return true;
@@ -168,10 +168,12 @@ static bool new_buffers(sg_step *step, sg_error *err)
     sg_conv_state *s = step->state;
     const size_t channels = step->dst->view.blocks * step->dst->view.lanes * sizeof(float);
     const size_t weights = sg_step_tensor(step, step->node, 0)->size * sizeof(float);
-    if (!sg_buffer_new(&s->plain, step->plan, weights, err)) return false;
     if (!sg_buffer_new(&s->scale, step->plan, channels, err)) return false;
-    sg_use(s->plain, step, SG_LOAD);
     sg_use(s->scale, step, SG_LOAD);
+    if (step->batchnorm || step->src[0]->wants_grad) {
+        if (!sg_buffer_new(&s->plain, step->plan, weights, err)) return false;
+        sg_use(s->plain, step, SG_LOAD);
+    }
     if (!has_bias(step)) return true;
     if (!sg_buffer_new(&s->bias, step->plan, channels, err)) return false;
     sg_keep(s->bias);
@@ -232,7 +234,7 @@ static bool prepare_backward_data(sg_step *step, sg_error *err)
     return new_load(&s->load_feedback, s->backward_data, step, err);
 }
 
-/* From the primitive's layout to PyTorch's. */
+/* From the primitive's layout to PyTorch's, in the caller's block of gradients. */
 static bool new_store(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
@@ -242,11 +244,9 @@ static bool new_store(sg_step *step, sg_error *err)
     if (!sg_buffer_new(&blocked, step->plan, sg_prim_nbytes(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS), err))
         return false;
     if (!sg_prim_new_reorder(&s->store_weights, step, SG_BACKWARD, &trimmed, &plain, err)) return false;
-    if (!sg_buffer_new(&s->diff_weights, step->plan, sg_prim_nbytes(s->store_weights, DNNL_ARG_TO), err))
-        return false;
     sg_prim_bind(s->backward_weights, DNNL_ARG_DIFF_WEIGHTS, blocked);
     sg_prim_bind(s->store_weights, DNNL_ARG_FROM, blocked);
-    sg_prim_bind(s->store_weights, DNNL_ARG_TO, s->diff_weights);
+    sg_prim_bind(s->store_weights, DNNL_ARG_TO, NULL);
     return true;
 }
 
@@ -292,33 +292,40 @@ static void load_fold(sg_step *step, const float *block)
     }
 }
 
-/* The plain buffer holds W or B: its rows by the folded batch-norm's scale. */
-static void scale_rows(const sg_step *step)
+/* W or B as it is loaded: itself, or in the plain buffer (where it may be already) its rows by the folded batch-norm's
+ * scale. */
+static const float *scaled(const sg_step *step, const float *weights)
 {
     const sg_conv_state *s = step->state;
     const size_t rows = (size_t)step->node->out.c, n = sg_step_tensor(step, step->node, 0)->size / rows;
-    if (!step->batchnorm) return;
+    if (!step->batchnorm) return weights;
+#pragma omp parallel for schedule(static)
     for (size_t o = 0; o < rows; o++)
-        for (size_t i = 0; i < n; i++) sg_data(s->plain)[o * n + i] *= sg_data(s->scale)[o];
+        for (size_t i = o * n; i < (o + 1) * n; i++) sg_data(s->plain)[i] = weights[i] * sg_data(s->scale)[o];
+    return sg_data(s->plain);
+}
+
+static void load_by(const sg_prim *reorder, const float *weights)
+{
+    sg_prim_set(reorder, DNNL_ARG_FROM, weights);
+    sg_prim_run(reorder);
 }
 
 void sg_conv_load(sg_step *step, const sg_load *load)
 {
     const sg_conv_state *s = step->state;
-    const sg_tensor *w = sg_step_tensor(step, step->node, 0);
-    const float *weights = load->params->block + w->offset;
+    const sg_tensor *w = sg_step_tensor(step, step->node, 0),
+                    *own = &load->params->tensors[w - step->plan->net->tensors];
     load_fold(step, load->params->block);
-    memcpy(sg_data(s->plain), weights, w->size * sizeof(float));
-    scale_rows(step);
-    sg_prim_run(s->load_weights);
+    const float *rows = scaled(step, load->params->block + w->offset);
+    load_by(s->load_weights, rows);
     if (!s->load_feedback && !s->thin.feedback) return;
-    if (load->feedback) {
-        const sg_tensor *own = &load->params->tensors[w - step->plan->net->tensors];
+    if (load->feedback && !sg_feedback_exact(load->feedback, own)) {
         sg_feedback_fill(sg_data(s->plain), load->feedback, load->params, own, load->number);
-        scale_rows(step);
+        rows = scaled(step, sg_data(s->plain));
     }
-    if (s->load_feedback) sg_prim_run(s->load_feedback);
-    if (s->thin.feedback) sg_thin_load(step, sg_data(s->plain));
+    if (s->load_feedback) load_by(s->load_feedback, rows);
+    if (s->thin.feedback) sg_thin_load(step, rows);
 }
 
 void sg_conv_forward(sg_step *step)
@@ -327,25 +334,22 @@ void sg_conv_forward(sg_step *step)
     sg_prim_run(s->forward);
 }
 
-static void store_gradient(const sg_step *step, size_t tensor, const sg_buffer *from)
-{
-    const sg_tensor *t = sg_step_tensor(step, step->node, tensor);
-    memcpy(step->plan->grads + t->offset, from->data, t->size * sizeof(float));
-}
-
 void sg_conv_backward(sg_step *step)
 {
     const sg_conv_state *s = step->state;
+    float *grads = step->plan->grads;
     if (step->src[0]->view.lanes == 1) {
         sg_thin_backward(step);
         return;
     }
     if (s->backward_weights) {
         sg_prim_run(s->backward_weights);
+        sg_prim_set(s->store_weights, DNNL_ARG_TO, grads + sg_step_tensor(step, step->node, 0)->offset);
         sg_prim_run(s->store_weights);
-        store_gradient(step, 0, s->diff_weights);
-        if (s->diff_bias) store_gradient(step, 1, s->diff_bias);
     }
+    if (s->diff_bias)
+        memcpy(grads + sg_step_tensor(step, step->node, 1)->offset, s->diff_bias->data,
+               (size_t)step->node->out.c * sizeof *grads);
     if (s->backward_data) sg_prim_run(s->backward_data);
 }
 
