@@ -3,8 +3,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define ALIGNMENT 64 /* a cache line, and the widest vector */
+#define ALIGNMENT    64 /* a cache line, and the widest vector */
+#define PAGE_NBYTES  4096
+#define LARGE_NBYTES ((size_t)1 << 20)
 
 static atomic_uint_fast64_t made;    /* allocations since the start */
 static atomic_uint_fast64_t fail_at; /* the one that fails; 0: none */
@@ -37,13 +40,21 @@ void *sg_realloc(void *block, size_t count, size_t size)
     return admit(&nbytes, count, size) ? realloc(block, nbytes) : NULL;
 }
 
+/* calloc's own address stands before the block; what it gives fresh from the system is zero already. Pages of large blocks
+ * are asked for at once: one by one, at their first touch, they take half as long again. */
 void *sg_alloc_aligned(size_t count, size_t size)
 {
-    size_t nbytes;
+    size_t nbytes, whole;
     if (!admit(&nbytes, count, size)) return NULL;
-    nbytes = (nbytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    void *block = aligned_alloc(ALIGNMENT, nbytes);
-    if (block) memset(block, 0, nbytes);
+    const bool large = nbytes >= LARGE_NBYTES;
+    const size_t alignment = large ? PAGE_NBYTES : ALIGNMENT;
+    if (!sg_add_size(&whole, nbytes, alignment + sizeof(void *))) return NULL;
+    char *from = calloc(1, whole);
+    if (!from) return NULL;
+    char *block = from + sizeof from;
+    block += -(uintptr_t)block % alignment;
+    memcpy(block - sizeof from, &from, sizeof from);
+    if (large) madvise(block, nbytes, MADV_POPULATE_WRITE); /* a system that cannot: they come one by one */
     return block;
 }
 
@@ -66,7 +77,9 @@ void sg_free(void *block)
 
 void sg_free_aligned(void *block)
 {
-    free(block);
+    void *from = NULL;
+    if (block) memcpy(&from, (char *)block - sizeof from, sizeof from);
+    free(from);
 }
 
 bool sg_mul_size(size_t *out, size_t a, size_t b)

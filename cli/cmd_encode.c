@@ -3,10 +3,12 @@
 #include "profile.h"
 
 #include <signet/codes.h>
+#include <signet/cpu.h>
 #include <signet/hash.h>
 #include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <signet/npy.h>
+#include <string.h>
 
 typedef struct encode_options {
     const char *model, *precision, *npy, *part, *labels;
@@ -71,33 +73,56 @@ static bool emit(const outputs *out, const encode_options *o, sg_error *err)
     return ok;
 }
 
+/* A batch of files on its way to the network. */
+typedef struct files {
+    uint8_t *pixels; /* (batch, C, H, W) */
+    sg_error *whys;  /* (batch); SG_OK where a file is loaded */
+    size_t batch, size;
+} files;
+
+/* All threads load n files, then what is broken is told in the files' order, and the rest moves together. How many that
+ * are. */
+static bool load_files(size_t *good, files *f, outputs *out, const char *const *paths, size_t n,
+                       const sg_model *model, const cli_call *call, int *status, sg_error *err)
+{
+    const encode_options *o = call->options;
+#pragma omp parallel for schedule(dynamic) num_threads(sg_threads())
+    for (size_t i = 0; i < n; i++) {
+        f->whys[i].code = SG_OK;
+        if (!sg_interrupted())
+            cli_load_pixels(f->pixels + i * f->size, paths[i], model, o->preprocessed, &f->whys[i]);
+    }
+    *good = 0;
+    if (!sg_interrupt_check(err)) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (f->whys[i].code != SG_OK) {
+            if (!cli_skip(status, &f->whys[i], call->nargs == 1, err)) return false;
+            continue;
+        }
+        if (*good < i) memcpy(f->pixels + *good * f->size, f->pixels + i * f->size, f->size);
+        out->names[out->n + (*good)++] = paths[i];
+    }
+    return true;
+}
+
 static bool encode_files(outputs *out, sg_encoder *encoder, const cli_call *call, sg_profile *profile,
                          int *status, sg_error *err)
 {
-    const encode_options *o = call->options;
     const sg_model *model = sg_encoder_model(encoder);
-    size_t batch = sg_encoder_batch(encoder), size = sg_net_input_size(model->net), waiting = 0;
-    uint8_t *pixels = sg_alloc(batch, size);
-    bool ok = pixels ? true : sg_fail_memory(err, "pixels");
-    for (size_t i = 0; ok && i < call->nargs; i++) {
-        sg_error why;
-        ok = sg_interrupt_check(err);
+    files f = {.batch = sg_encoder_batch(encoder), .size = sg_net_input_size(model->net)};
+    f.pixels = sg_alloc(f.batch, f.size);
+    f.whys = sg_alloc(f.batch, sizeof *f.whys);
+    bool ok = f.pixels && f.whys ? true : sg_fail_memory(err, "pixels");
+    for (size_t i = 0; ok && i < call->nargs; i += f.batch) {
+        size_t good, n = call->nargs - i < f.batch ? call->nargs - i : f.batch;
         const sg_profile_mark mark = sg_profile_begin(profile);
-        bool loaded =
-            ok && cli_load_pixels(pixels + waiting * size, call->args[i], model, o->preprocessed, &why);
+        ok = load_files(&good, &f, out, call->args + i, n, model, call, status, err);
         sg_profile_end(profile, mark, SG_PROFILE_WAIT, "(files)");
-        if (loaded) {
-            out->names[out->n + waiting++] = call->args[i];
-        } else if (ok) {
-            ok = cli_skip(status, &why, call->nargs == 1, err);
-        }
-        if (ok && (waiting == batch || i + 1 == call->nargs)) {
-            ok = sg_encoder_outputs(encoder, out->z + out->n * out->nbits, pixels, waiting, err);
-            out->n += waiting;
-            waiting = 0;
-        }
+        ok = ok && sg_encoder_outputs(encoder, out->z + out->n * out->nbits, f.pixels, good, err);
+        if (ok) out->n += good;
     }
-    sg_free(pixels);
+    sg_free(f.whys);
+    sg_free(f.pixels);
     return ok;
 }
 

@@ -2,17 +2,21 @@
 
 #include <math.h>
 #include <signet/codes.h>
+#include <signet/cpu.h>
 #include <signet/loader.h>
 #include <signet/mem.h>
 #include <signet/plan.h>
 #include <string.h>
 
+/* More images a pass are no faster, and take more memory and a longer padded tail. */
+#define PASS_A_THREAD 8
+
 struct sg_encoder {
     const sg_model *model;
     sg_plan *plan;
-    size_t batch, input_size, outputs;
-    float *x;        /* (batch, C, H, W) */
-    float *z;        /* (batch, outputs) */
+    size_t batch, pass, input_size, outputs;
+    float *x;        /* (pass, C, H, W) */
+    float *z;        /* (pass, outputs) */
     uint8_t *planar; /* (C, H, W) of one image */
     sg_profile *profile;
 };
@@ -26,9 +30,11 @@ bool sg_encoder_new(sg_encoder **out, const sg_model *model, size_t batch, sg_er
                       .batch = batch,
                       .input_size = sg_net_input_size(model->net),
                       .outputs = sg_net_output_size(model->net)};
-    const sg_plan_options options = {.purpose = SG_ENCODE, .batch = batch, .precision = model->precision};
+    const size_t most = PASS_A_THREAD * (size_t)sg_threads();
+    e->pass = batch < most ? batch : most;
+    const sg_plan_options options = {.purpose = SG_ENCODE, .batch = e->pass, .precision = model->precision};
     size_t pixels, numbers;
-    if (!sg_mul_size(&pixels, batch, e->input_size) || !sg_mul_size(&numbers, batch, e->outputs) ||
+    if (!sg_mul_size(&pixels, e->pass, e->input_size) || !sg_mul_size(&numbers, e->pass, e->outputs) ||
         !(e->x = sg_alloc_aligned(pixels, sizeof *e->x)) ||
         !(e->z = sg_alloc_aligned(numbers, sizeof *e->z)) || !(e->planar = sg_alloc(e->input_size, 1))) {
         sg_encoder_free(e);
@@ -69,12 +75,12 @@ void sg_encoder_profile(sg_encoder *e, sg_profile *profile)
     sg_plan_profile(e->plan, profile);
 }
 
-/* e->z from n <= batch images; the rest of the batch is black. */
-static bool pass(sg_encoder *e, const uint8_t *pixels, size_t n, sg_error *err)
+/* e->z from n <= pass images; the rest of the pass is black. */
+static bool run(sg_encoder *e, const uint8_t *pixels, size_t n, sg_error *err)
 {
     const sg_profile_mark mark = sg_profile_begin(e->profile);
     sg_pixels_to_float(e->x, pixels, n * e->input_size);
-    memset(e->x + n * e->input_size, 0, (e->batch - n) * e->input_size * sizeof *e->x);
+    memset(e->x + n * e->input_size, 0, (e->pass - n) * e->input_size * sizeof *e->x);
     sg_profile_end(e->profile, mark, SG_PROFILE_OTHER, "(pixels)");
     sg_profile_images(e->profile, n);
     sg_plan_forward(e->plan, e->x, e->z);
@@ -88,8 +94,8 @@ static bool pass(sg_encoder *e, const uint8_t *pixels, size_t n, sg_error *err)
 bool sg_encoder_outputs(sg_encoder *e, float *z, const uint8_t *pixels, size_t n, sg_error *err)
 {
     while (n > 0) {
-        size_t now = n < e->batch ? n : e->batch;
-        if (!pass(e, pixels, now, err)) return false;
+        size_t now = n < e->pass ? n : e->pass;
+        if (!run(e, pixels, now, err)) return false;
         memcpy(z, e->z, now * e->outputs * sizeof *z);
         pixels += now * e->input_size;
         z += now * e->outputs;
@@ -103,8 +109,8 @@ bool sg_encoder_codes(sg_encoder *e, uint8_t *codes, const uint8_t *pixels, size
     if (sg_model_spec(e->model)->head != SG_HEAD_HASH)
         return sg_fail(err, SG_ERR_MISMATCH, "the model is a classifier: it has no codes");
     while (n > 0) {
-        size_t now = n < e->batch ? n : e->batch;
-        if (!pass(e, pixels, now, err)) return false;
+        size_t now = n < e->pass ? n : e->pass;
+        if (!run(e, pixels, now, err)) return false;
         sg_codes_pack(codes, e->z, now, e->outputs);
         pixels += now * e->input_size;
         codes += now * (e->outputs / 8);

@@ -5,7 +5,9 @@
 #include <signet/codes.h>
 #include <signet/cpu.h>
 #include <signet/encoder.h>
+#include <signet/mem.h>
 #include <signet/plan.h>
+#include <signet/random.h>
 
 enum { BITS = 16, SIDE = 28, EACH = 5, N = 3 * EACH };
 
@@ -77,6 +79,35 @@ static void test_ways(void **state)
     sg_dataset_close(ds);
 }
 
+/* Passes of the network, full and padded, against one image at a time. */
+static void test_tails(void **state)
+{
+    (void)state;
+    enum { MOST = 130, PIXELS = SIDE * SIDE };
+    static const size_t counts[] = {1, 63, 64, 65, MOST};
+    sg_model *model = model_make(SG_HEAD_HASH);
+    sg_encoder *single, *encoder;
+    uint8_t *pixels = sg_alloc(MOST, PIXELS);
+    float *expected = sg_alloc(MOST * BITS, sizeof *expected), *z = sg_alloc(MOST * BITS, sizeof *z);
+    assert_true(pixels && expected && z);
+    sg_rng rng = sg_rng_at(3, SG_RNG_TEST, 0, 0);
+    for (size_t i = 0; i < MOST * PIXELS; i++) pixels[i] = (uint8_t)sg_rng_below(&rng, 256);
+    assert_true(sg_encoder_new(&single, model, 1, NULL) && sg_encoder_new(&encoder, model, 64, NULL));
+    for (size_t i = 0; i < MOST; i++)
+        assert_true(sg_encoder_outputs(single, expected + i * BITS, pixels + i * PIXELS, 1, NULL));
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        memset(z, 0, MOST * BITS * sizeof *z);
+        assert_true(sg_encoder_outputs(encoder, z, pixels, counts[c], NULL));
+        assert_memory_equal(z, expected, counts[c] * BITS * sizeof *z);
+    }
+    sg_encoder_free(encoder);
+    sg_encoder_free(single);
+    sg_free(z);
+    sg_free(expected);
+    sg_free(pixels);
+    sg_model_free(model);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -138,8 +169,8 @@ static void test_memory(void **state)
 int main(void)
 {
     sg_threads_set(1);
-    const struct CMUnitTest tests[] = {scratch_test(test_ways), scratch_test(test_refusals),
-                                       scratch_test(test_outputs_beyond_range),
+    const struct CMUnitTest tests[] = {scratch_test(test_ways), cmocka_unit_test(test_tails),
+                                       scratch_test(test_refusals), scratch_test(test_outputs_beyond_range),
                                        cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

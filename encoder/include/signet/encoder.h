@@ -10,7 +10,8 @@
 
 typedef struct sg_encoder sg_encoder;
 
-/* Borrows model until free, and computes in its precision. batch: images a pass (a last incomplete one is padded). */
+/* Borrows model until free, and computes in its precision. batch: how many images come at a time; the network takes fewer a
+ * pass where more are no faster (a last incomplete pass is padded). */
 bool sg_encoder_new(sg_encoder **encoder, const sg_model *model, size_t batch, sg_error *err);
 void sg_encoder_free(sg_encoder *encoder);
 const sg_model *sg_encoder_model(const sg_encoder *encoder);
