@@ -27,9 +27,9 @@
 #define CLASSES      10
 
 typedef struct settings {
-    const char *arch, *purposes, *precisions, *optimizer;
+    const char *arch, *purposes, *precisions, *optimizer, *rules;
     long side, channels, batch, rounds;
-    bool json, turns, rules, profile;
+    bool json, turns, profile;
 } settings;
 
 typedef struct bench {
@@ -162,7 +162,7 @@ static bool make_variants(variant **out, size_t *n, const bench *b, sg_error *er
     if (!b->settings->rules || b->purpose != SG_TRAIN) return true;
     const char *const *rules = sg_rule_names(&nrules);
     for (size_t i = 0; i < nrules && *n < MAX_VARIANTS; i++) {
-        if (!strcmp(rules[i], "bp")) continue;
+        if (!strstr(b->settings->rules, rules[i])) continue;
         v[*n].name = rules[i];
         if (!sg_feedback_init(&v[(*n)++].feedback, rules[i], NULL, 1, b->model->params, err)) return false;
     }
@@ -337,7 +337,7 @@ static const char help[] =
     "  --rounds N         (default: 15)\n"
     "  --threads N        (default: all cores)\n"
     "  --optimizer NAME   sgd (with momentum) or adam (default: sgd)\n"
-    "  --rules            train: a step by each other rule too, as a ratio to bp\n"
+    "  --rules R,...      train: a step by each of these rules too, as a ratio to bp\n"
     "  --profile          a step under a profile too\n"
     "  --json             one JSON object a line, for each purpose and precision\n"
     "  --turns            a round for each line read, which prints the JSON object of all rounds so far\n";
@@ -347,7 +347,7 @@ static bool parse(settings *s, int argc, char **argv)
     static const struct option options[] = {
         {"purpose", 1, NULL, 'p'},   {"precision", 1, NULL, 'P'}, {"batch", 1, NULL, 'b'},
         {"channels", 1, NULL, 'c'},  {"rounds", 1, NULL, 'r'},    {"threads", 1, NULL, 't'},
-        {"optimizer", 1, NULL, 'o'}, {"rules", 0, NULL, 'R'},     {"profile", 0, NULL, 'f'},
+        {"optimizer", 1, NULL, 'o'}, {"rules", 1, NULL, 'R'},     {"profile", 0, NULL, 'f'},
         {"json", 0, NULL, 'j'},      {"turns", 0, NULL, 'T'},     {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'p')
@@ -365,7 +365,7 @@ static bool parse(settings *s, int argc, char **argv)
         else if (c == 'o')
             s->optimizer = optarg;
         else if (c == 'R')
-            s->rules = true;
+            s->rules = optarg;
         else if (c == 'f')
             s->profile = true;
         else if (c == 'j')

@@ -62,9 +62,9 @@ def arguments():
 class Signet:
     """bench_engine, which does one round for each line it is sent."""
 
-    def __init__(self, options, net, side, purpose, precision, batch):
-        command = [os.path.join(options.build, "bench/bench_engine"), "--turns", "--purpose", purpose.split("-")[0]]
-        command += ["--precision", precision, "--batch", str(batch), "--channels", "3"]
+    def __init__(self, build, net, side, purpose, precision, batch, extra=()):
+        command = [os.path.join(build, "bench/bench_engine"), "--turns", "--purpose", purpose.split("-")[0], *extra]
+        command += ["--precision", precision, "--batch", str(batch)]
         command += ["--optimizer", "adam" if purpose == "train-adam" else "sgd", net, str(side)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.ready = self.process.stdout.readline().strip() == "ready"
@@ -230,7 +230,7 @@ def compare(options, name, purpose, precisions):
     rounds = options.rounds or rounds
     batch = max(1, batches[purpose.split("-")[0]] // options.batch_divisor)
     print(f"{name} {purpose}, batch {batch}", file=sys.stderr)
-    ours = [Signet(options, net, side, purpose, p, batch) for p in precisions]
+    ours = [Signet(options.build, net, side, purpose, p, batch) for p in precisions]
     ours = [s for s, p in zip(ours, precisions) if s.ready]
     theirs, alone = torch_candidates(net, side, purpose, batch, precisions)
     everyone = ours + theirs
