@@ -43,14 +43,17 @@ typedef struct model_facts {
     const sg_model *model;
     sg_kv recipe;
     size_t learned; /* numbers */
-    size_t memory;  /* bytes of a plan that encodes one image, weights and all */
+    size_t memory; /* bytes of a plan that encodes one image, weights and all; of f32 where bf16 is lacking */
     double change;
     bool changed; /* change is known */
 } model_facts;
 
 static bool facts_init(model_facts *facts, const sg_model *model, const char *against, sg_error *err)
 {
-    const sg_plan_options options = {.purpose = SG_ENCODE, .batch = 1};
+    const sg_plan_options options = {.purpose = SG_ENCODE,
+                                     .batch = 1,
+                                     .precision = sg_precision_supported(model->precision) ? model->precision
+                                                                                           : SG_F32};
     sg_plan *plan;
     *facts = (model_facts){.model = model, .recipe = SG_KV_INIT, .changed = against != NULL};
     for (size_t i = 0; i < sg_net_nlayers(model->net); i++)
