@@ -1,23 +1,35 @@
 #include <signet/random.h>
 
 #include <math.h>
+#include <signet/cpu.h>
 #include <signet/error.h>
 #include <string.h>
 
 #define LO(x) ((uint32_t)(x))
 #define HI(x) ((uint32_t)((uint64_t)(x) >> 32))
 
+#define GOLDEN 0x9E3779B9u /* golden ratio */
+#define SQRT3  0xBB67AE85u /* sqrt(3) - 1 */
+
+enum { BLOCKS = 16, WORDS = 4 * BLOCKS };
+
+static inline __attribute__((always_inline)) void philox_round(uint32_t *c0, uint32_t *c1, uint32_t *c2,
+                                                               uint32_t *c3, uint32_t k0, uint32_t k1)
+{
+    const uint64_t p0 = (uint64_t)0xD2511F53u * *c0, p1 = (uint64_t)0xCD9E8D57u * *c2;
+    *c0 = HI(p1) ^ *c1 ^ k0;
+    *c1 = LO(p1);
+    *c2 = HI(p0) ^ *c3 ^ k1;
+    *c3 = LO(p0);
+}
+
 void sg_philox(uint32_t out[4], const uint32_t ctr[4], const uint32_t key[2])
 {
     uint32_t c0 = ctr[0], c1 = ctr[1], c2 = ctr[2], c3 = ctr[3], k0 = key[0], k1 = key[1];
     for (int round = 0; round < 10; round++) {
-        uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
-        c0 = HI(p1) ^ c1 ^ k0;
-        c1 = LO(p1);
-        c2 = HI(p0) ^ c3 ^ k1;
-        c3 = LO(p0);
-        k0 += 0x9E3779B9u; /* golden ratio */
-        k1 += 0xBB67AE85u; /* sqrt(3) - 1 */
+        philox_round(&c0, &c1, &c2, &c3, k0, k1);
+        k0 += GOLDEN;
+        k1 += SQRT3;
     }
     out[0] = c0;
     out[1] = c1;
@@ -55,7 +67,7 @@ uint64_t sg_rng_u64(sg_rng *rng)
 
 static float uniform_of(uint32_t word)
 {
-    return (float)(word >> 8) * 0x1p-24f;
+    return (float)(int32_t)(word >> 8) * 0x1p-24f;
 }
 
 float sg_rng_uniform(sg_rng *rng)
@@ -92,16 +104,34 @@ void sg_rng_shuffle(sg_rng *rng, uint32_t *v, size_t n)
     }
 }
 
+/* The words of BLOCKS blocks from `number` on: sg_philox of each, side by side in the processor's lanes. */
+SG_CLONES static void philox_blocks(uint32_t words[WORDS], uint64_t number, const sg_rng *stream)
+{
+    uint32_t c[4][BLOCKS], k0 = stream->key[0], k1 = stream->key[1];
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        c[0][i] = LO(number + i);
+        c[1][i] = HI(number + i);
+        c[2][i] = stream->ctr[2];
+        c[3][i] = stream->ctr[3];
+    }
+    for (int round = 0; round < 10; round++) {
+        for (uint32_t i = 0; i < BLOCKS; i++) philox_round(&c[0][i], &c[1][i], &c[2][i], &c[3][i], k0, k1);
+        k0 += GOLDEN;
+        k1 += SQRT3;
+    }
+    for (size_t i = 0; i < BLOCKS; i++)
+        for (size_t k = 0; k < 4; k++) words[4 * i + k] = c[k][i];
+}
+
+/* The floats are made outside, where no product is fused with a sum: the same on every processor. */
 void sg_rng_fill_uniform(float *dst, size_t first, size_t n, float lo, float hi, const sg_rng *stream)
 {
-    uint32_t block[4];
-    for (size_t i = first; i < first + n; i++) {
-        if (i == first || i % 4 == 0) {
-            uint64_t number = i / 4;
-            sg_philox(block, (uint32_t[4]){LO(number), HI(number), stream->ctr[2], stream->ctr[3]},
-                      stream->key);
-        }
-        dst[i - first] = lo + (hi - lo) * uniform_of(block[i % 4]);
+    uint32_t words[WORDS];
+    for (size_t i = first, end = first + n; i < end;) {
+        const size_t from = i % WORDS, count = end - i < WORDS - from ? end - i : WORDS - from;
+        philox_blocks(words, (i - from) / 4, stream);
+        for (size_t j = 0; j < count; j++) dst[i - first + j] = lo + (hi - lo) * uniform_of(words[from + j]);
+        i += count;
     }
 }
 

@@ -1,14 +1,9 @@
 #include "kernels_impl.h"
 
 #include <omp.h>
+#include <signet/cpu.h>
 
-/* Levels, not names of processors: "arch=haswell" would be for Intel's alone. clang 14 gives the chosen function another
- * name than its callers look for. */
-#ifdef __clang__
-#define CLONES
-#else
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#endif
+#define CLONES SG_CLONES
 
 void sg_share(size_t *first, size_t *count, size_t n, size_t unit)
 {

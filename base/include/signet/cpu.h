@@ -4,6 +4,15 @@
 
 #include <stdbool.h>
 
+/* A function compiled for several instruction sets, of which the best is chosen when the program starts. Levels, not
+ * names of processors: "arch=haswell" would be for Intel's alone. clang 14 gives the chosen function another name than
+ * its callers look for. Numbers may differ in their last bits where products are added (fused or not). */
+#ifdef __clang__
+#define SG_CLONES
+#else
+#define SG_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#endif
+
 typedef struct sg_cpu {
     bool popcnt, avx2, fma, avx512, avx512_bf16, avx512_vnni, avx512_vpopcntdq; /* usable: processor and OS */
 } sg_cpu;
