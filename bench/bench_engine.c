@@ -106,8 +106,7 @@ static void bare_step(bench *b)
     }
     for (size_t i = 0; b->purpose != SG_ENCODE && i < plan->nsteps; i++) {
         sg_step *step = &plan->steps[i];
-        if (step->node->op == &sg_op_conv && step->src[0]->view.lanes == 1 && step->dst->wants_grad)
-            sg_thin_backward(step);
+        if (step->node->op == &sg_op_conv && sg_thin_runs(step)) sg_thin_backward(step);
     }
 }
 

@@ -43,7 +43,9 @@ void sg_conv_backward(sg_step *step);
 bool sg_winograd_wins(const sg_step *step, sg_conv_pass pass);
 
 /* A first layer, whose source is x in its plain layout: oneDNN's backward kernels for 1 and 3 channels are slow or
- * missing, so these are ours (conv_thin.c). */
+ * missing, so these are ours (conv_thin.c); but in bf16 its kernel by weights is the faster one. */
+bool sg_thin_weights(const sg_step *step); /* backward by weights is ours */
+bool sg_thin_runs(const sg_step *step);    /* after prepare: a part of backward is ours */
 bool sg_thin_prepare_backward(sg_step *step, sg_error *err);
 void sg_thin_load(sg_step *step, const float *feedback);
 void sg_thin_backward(sg_step *step);

@@ -20,6 +20,16 @@ static bool new_buffer(sg_buffer **buffer, sg_step *step, size_t count, size_t s
     return true;
 }
 
+bool sg_thin_weights(const sg_step *step)
+{
+    return step->train && sg_step_kind(step) == SG_F32;
+}
+
+bool sg_thin_runs(const sg_step *step)
+{
+    return thin_of(step)->image;
+}
+
 bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
 {
     sg_conv_state *s = step->state;
@@ -29,6 +39,7 @@ bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
     const size_t k = (size_t)a->window.kernel, pad = (size_t)a->window.pad;
     const size_t threads = (size_t)step->plan->threads, outputs = dst->blocks * dst->lanes;
     SG_ASSERT(a->groups == 1);
+    if (!sg_thin_weights(step) && !step->src[0]->wants_grad) return true;
     t->taps = src->channels * k * k;
     t->groups = src->channels * k * ((k + GROUP - 1) / GROUP);
     t->row = (t->groups * GROUP + SG_TAPS - 1) / SG_TAPS * SG_TAPS;
@@ -37,7 +48,7 @@ bool sg_thin_prepare_backward(sg_step *step, sg_error *err)
     if (!new_buffer(&t->image, step, threads * t->padded, sizeof(float), err)) return false;
     if (!new_buffer(&t->delta, step, threads * dst->width * dst->lanes, sizeof(float), err)) return false;
     if (!new_buffer(&t->at, step, t->taps, sizeof(size_t), err)) return false;
-    if (step->train) {
+    if (sg_thin_weights(step)) {
         sg_use(step->src[0]->data, step, SG_BACKWARD);
         if (!new_buffer(&t->sums, step, threads * outputs * (2 * t->taps + 1), sizeof(float), err))
             return false;

@@ -266,8 +266,10 @@ static bool prepare_backward_weights(sg_step *step, sg_error *err)
 
 bool sg_conv_prepare_backward(sg_step *step, sg_error *err)
 {
-    if (step->src[0]->view.lanes == 1) return sg_thin_prepare_backward(step, err);
-    if (step->train && !prepare_backward_weights(step, err)) return false;
+    const bool first = step->src[0]->view.lanes == 1;
+    if (step->train && !(first && sg_thin_weights(step)) && !prepare_backward_weights(step, err))
+        return false;
+    if (first) return sg_thin_prepare_backward(step, err);
     return !step->src[0]->wants_grad || prepare_backward_data(step, err);
 }
 
@@ -338,10 +340,7 @@ void sg_conv_backward(sg_step *step)
 {
     const sg_conv_state *s = step->state;
     float *grads = step->plan->grads;
-    if (step->src[0]->view.lanes == 1) {
-        sg_thin_backward(step);
-        return;
-    }
+    if (sg_thin_runs(step)) sg_thin_backward(step);
     if (s->backward_weights) {
         sg_prim_run(s->backward_weights);
         sg_prim_set(s->store_weights, DNNL_ARG_TO, grads + sg_step_tensor(step, step->node, 0)->offset);

@@ -1,5 +1,5 @@
 /* Which row of a profile a step's time goes to. */
-#include "onednn_impl.h"
+#include "conv_impl.h"
 #include "profile_impl.h"
 
 static bool is_conv(const sg_step *step)
@@ -16,8 +16,9 @@ static int own_row(sg_profile *profile, const sg_step *step, sg_phase phase, dou
         return sg_profile_row_of(profile, SG_PROFILE_BATCHNORM, name, "", 0);
     if (phase == SG_FORWARD || !is_conv(step))
         return sg_profile_row_of(profile, SG_PROFILE_OTHER, name, "", 0);
-    if (step->src[0]->view.lanes > 1) return sg_profile_row_of(profile, SG_PROFILE_LAYOUT, name, "", 0);
-    return sg_profile_row_of(profile, step->train ? SG_PROFILE_BACKWARD_WEIGHTS : SG_PROFILE_BACKWARD_DATA,
+    if (!sg_thin_runs(step)) return sg_profile_row_of(profile, SG_PROFILE_LAYOUT, name, "", 0);
+    return sg_profile_row_of(profile,
+                             sg_thin_weights(step) ? SG_PROFILE_BACKWARD_WEIGHTS : SG_PROFILE_BACKWARD_DATA,
                              name, "thin", flops);
 }
 
