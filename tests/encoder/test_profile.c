@@ -24,10 +24,10 @@ typedef struct ran {
     size_t nz, nx;
 } ran;
 
-static ran run(sg_purpose purpose, sg_profile *profile)
+static ran run(sg_purpose purpose, sg_precision precision, sg_profile *profile)
 {
     ran r = {.t = test_net_of("resnet20", 3, SIDE, OUTPUTS), .nz = BATCH * OUTPUTS};
-    const sg_plan_options options = {.purpose = purpose, .batch = BATCH};
+    const sg_plan_options options = {.purpose = purpose, .batch = BATCH, .precision = precision};
     sg_error err = {0};
     r.nx = BATCH * sg_net_input_size(r.t.net);
     assert_true(sg_plan_new(&r.plan, r.t.net, &options, &err));
@@ -102,13 +102,12 @@ static void check_steps(const ran *r, const sg_profile *profile)
     }
 }
 
-static void steps_and_sums(void **state)
+static void check_precision(sg_precision precision)
 {
-    (void)state;
     for (sg_purpose purpose = SG_ENCODE; purpose <= SG_TRAIN; purpose++) {
         sg_profile *profile;
         assert_true(sg_profile_new(&profile, NULL));
-        ran timed = run(purpose, profile), plain = run(purpose, NULL);
+        ran timed = run(purpose, precision, profile), plain = run(purpose, precision, NULL);
         check_steps(&timed, profile);
         check_sum(profile);
         assert_memory_equal(timed.z, plain.z, timed.nz * sizeof(float));
@@ -120,13 +119,26 @@ static void steps_and_sums(void **state)
     }
 }
 
+static void steps_and_sums(void **state)
+{
+    (void)state;
+    check_precision(SG_F32);
+}
+
+static void steps_and_sums_in_bf16(void **state)
+{
+    (void)state;
+    if (!sg_precision_supported(SG_BF16)) skip();
+    check_precision(SG_BF16);
+}
+
 /* After NULL nothing more is counted. */
 static void taken_off(void **state)
 {
     (void)state;
     sg_profile *profile;
     assert_true(sg_profile_new(&profile, NULL));
-    ran r = run(SG_ENCODE, profile);
+    ran r = run(SG_ENCODE, SG_F32, profile);
     uint64_t before = calls_of(profile, "head", SG_PROFILE_FORWARD);
     sg_plan_profile(r.plan, NULL);
     sg_plan_forward(r.plan, r.x, r.z);
@@ -178,7 +190,7 @@ static void as_json(void **state)
     double value, sum = 0;
     int64_t images;
     assert_true(sg_profile_new(&profile, NULL));
-    ran r = run(SG_TRAIN, profile);
+    ran r = run(SG_TRAIN, SG_F32, profile);
     sg_profile_images(profile, BATCH);
     sg_profile_images(profile, BATCH);
     assert_true(sg_profile_json(&built, profile, NULL));
@@ -224,7 +236,8 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_and_sums), cmocka_unit_test(taken_off),      cmocka_unit_test(nested),
+        cmocka_unit_test(steps_and_sums), cmocka_unit_test(steps_and_sums_in_bf16),
+        cmocka_unit_test(taken_off),      cmocka_unit_test(nested),
         cmocka_unit_test(as_json),        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
