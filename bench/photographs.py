@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """A folder of JPEG photographs to codes, and one photograph on a cold start: signet beside PIL and PyTorch, in turn on the same cores.
 
-    bench/photographs.py --data DIR --weights resnet18.pth -o OUT     five minutes of an idle machine with two cores
+    bench/photographs.py --data DIR --weights resnet18.pth -o OUT     about five minutes of an idle machine with two cores
     bench/photographs.py ... --precisions f32 --sizes small           a part of it
 
-DIR is searched for .jpg files. Sizes: small, the photographs as they are; large, the same enlarged to 12 megapixels (as
-bench/decode.py does), which signet decodes at a fraction of their size. Whole processes are timed, start to end, signet's
+DIR is searched for .jpg files. Sizes: small, the photographs as they are; large, the same enlarged to 12 megapixels with a camera's
+grain (without it they would be a tenth of a camera's files and of the work), which signet decodes at a fraction of their size. Whole processes are timed, start to end, signet's
 `encode --model MODEL IMAGE...` with `--precision`. Of PyTorch it is a process that reads by PIL (for large ones with draft(), its own
 decoding at a fraction, too), resizes, crops and normalises by torchvision, loads by a DataLoader and runs torchvision's ResNet-18,
 frozen as TorchScript with optimize_for_inference, or in channels last (bf16: by autocast), the head a linear layer. Every setting
@@ -24,7 +24,7 @@ import sys
 import time
 
 THREADS = 2
-LARGE_LONGER = 4000  # pixels: 12 megapixels of 4:3
+LARGE_PIXELS = 12e6
 
 
 def arguments():
@@ -35,8 +35,9 @@ def arguments():
     p.add_argument("-o", "--out", help="folder for photographs and the model")
     p.add_argument("--precisions", default="f32,bf16")
     p.add_argument("--sizes", default="small,large")
-    p.add_argument("--small", type=int, default=512, help="how many photographs as they are")
-    p.add_argument("--large", type=int, default=128, help="how many large ones")
+    p.add_argument("--small", type=int, default=256, help="how many photographs as they are")
+    p.add_argument("--large", type=int, default=96, help="how many large ones")
+    p.add_argument("--grain", type=float, default=4, help="of large ones, standard deviation of 255")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--starts", type=int, default=20, help="cold starts; 0: none")
     p.add_argument("--peer", help=argparse.SUPPRESS)  # one run of PyTorch's side: its setting as JSON
@@ -125,11 +126,14 @@ def signet_command(a, precision, paths):
     return [a.signet, "encode", "-q", "--model", a.model, "--precision", precision, *paths]
 
 
-def enlarge(source, target):
+def enlarge(source, target, grain):
+    import numpy as np
     from PIL import Image
     image = Image.open(source).convert("RGB")
-    scale = LARGE_LONGER / max(image.size)
-    image.resize([round(side * scale) for side in image.size], Image.BICUBIC).save(target, "JPEG", quality=90)
+    scale = (LARGE_PIXELS / (image.width * image.height)) ** 0.5
+    pixels = np.asarray(image.resize([round(side * scale) for side in image.size], Image.BICUBIC), np.int16)
+    noise = np.rint(np.random.default_rng(0).standard_normal(pixels.shape[:2], np.float32) * grain).astype(np.int16)
+    Image.fromarray(np.clip(pixels + noise[:, :, None], 0, 255).astype(np.uint8)).save(target, "JPEG", quality=90)
 
 
 def prepare(a):
@@ -142,7 +146,7 @@ def prepare(a):
     for i in range(min(a.large, len(paths)) if "large" in a.sizes else 0):
         large.append(out / "large" / ("%04d.jpg" % i))
         if not large[-1].exists():
-            enlarge(paths[i], large[-1])
+            enlarge(paths[i], large[-1], a.grain)
     (out / "head").mkdir(exist_ok=True)
     for i, path in enumerate(paths[:256]):
         link = out / "head" / ("%04d.jpg" % i)
