@@ -67,7 +67,8 @@ def main():
         model = run / "best.safetensors"
         commands = {
             "train": ["train", "--arch", net, "--data", "folder:%s" % (out / "pictures"), "--protocol", "full", "--query", 0, "--val", 0,
-                      "--batch", BATCH["train"], "--epochs", 1, "--precision", a.precision, "-o", run],
+                      "--batch", BATCH["train"], "--epochs", 1, "--optimizer", "sgd", "--precision", a.precision,
+                      "-o", run],
             "encode": ["encode", "--model", model, *paths[: BATCH["encode"]]],
             "attack": ["attack", "--model", model, "--attack", "hag", "--iterations", 1, "-o", run / "attacked", *links],
         }
