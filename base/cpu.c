@@ -1,5 +1,6 @@
 #include <signet/cpu.h>
 
+#include <cpuid.h>
 #include <immintrin.h>
 #include <omp.h>
 #include <pthread.h>
@@ -18,6 +19,13 @@ static void add_word(bool there, const char *word)
     strcat(text, word);
 }
 
+/* Not every compiler's __builtin_cpu_supports knows the name. */
+static bool has_fp16(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && d >> 23 & 1;
+}
+
 /* __builtin_cpu_supports also asks whether the system saves the wide registers. */
 static void ask(void)
 {
@@ -28,6 +36,7 @@ static void ask(void)
     features.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
+    features.avx512_fp16 = features.avx512 && has_fp16();
     features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
     features.avx512_vpopcntdq = features.avx512 && __builtin_cpu_supports("avx512vpopcntdq");
     add_word(features.popcnt, "popcnt");
@@ -35,6 +44,7 @@ static void ask(void)
     add_word(features.fma, "fma");
     add_word(features.avx512, "avx512");
     add_word(features.avx512_bf16, "avx512_bf16");
+    add_word(features.avx512_fp16, "avx512_fp16");
     add_word(features.avx512_vnni, "avx512_vnni");
     add_word(features.avx512_vpopcntdq, "avx512_vpopcntdq");
 }

@@ -107,7 +107,7 @@ typedef struct cli_input {
 #define CLI_PRECISION_OPTION(type, member, usual)                                                            \
     {                                                                                                        \
         "precision", 0, CLI_TEXT, offsetof(type, member), "P",                                               \
-            "f32, bf16, or auto: bf16 where the processor has it (default: " usual ")", 0, 0                 \
+            "f32, bf16, or auto: bf16 where it is faster here (default: " usual ")", 0, 0                    \
     }
 
 /* Sets mean and std to ImageNet's, or their averages for grey pictures. */

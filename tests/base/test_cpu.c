@@ -31,6 +31,7 @@ static void test_features_against_the_kernel(void **state)
     assert_int_equal(cpu->fma, kernel_says("fma"));
     assert_int_equal(cpu->avx512, avx512);
     assert_int_equal(cpu->avx512_bf16, avx512 && kernel_says("avx512_bf16"));
+    assert_int_equal(cpu->avx512_fp16, avx512 && kernel_says("avx512_fp16"));
     assert_int_equal(cpu->avx512_vnni, avx512 && kernel_says("avx512_vnni"));
     assert_int_equal(cpu->avx512_vpopcntdq, avx512 && kernel_says("avx512_vpopcntdq"));
     assert_int_equal(strstr(sg_cpu_text(), "avx2") != NULL, cpu->avx2);

@@ -14,7 +14,8 @@
 #endif
 
 typedef struct sg_cpu {
-    bool popcnt, avx2, fma, avx512, avx512_bf16, avx512_vnni, avx512_vpopcntdq; /* usable: processor and OS */
+    bool popcnt, avx2, fma, avx512, avx512_bf16, avx512_fp16, avx512_vnni,
+        avx512_vpopcntdq; /* usable: processor and OS */
 } sg_cpu;
 
 /* What this processor can do (asked once; immutable afterwards). */

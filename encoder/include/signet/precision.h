@@ -18,8 +18,11 @@ bool sg_precision_find(sg_precision *precision, const char *name);
  * portable. */
 bool sg_precision_supported(sg_precision precision);
 
-/* From "f32", "bf16", or "auto" (bf16 where it is supported). SG_ERR_USAGE names another text. Whether it is supported
- * is not asked. */
+/* Is bf16 supported and faster than f32? Not on every processor that has it. */
+bool sg_precision_pays(void);
+
+/* From "f32", "bf16", or "auto" (bf16 where it pays). SG_ERR_USAGE names another text. Whether it is supported is not
+ * asked. */
 bool sg_precision_parse(sg_precision *precision, const char *text, sg_error *err);
 
 /* SG_ERR_UNSUPPORTED says what the processor lacks. */
