@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <signet/buf.h>
 #include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <stdlib.h>
@@ -43,31 +45,35 @@ void sg_names_free(char **list, size_t n)
     sg_free(list);
 }
 
+/* The sorted names in an open folder. */
+static bool read_names(names *found, DIR *dir, const char *path, sg_error *err)
+{
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+        if (!entry && errno) return sg_fail_errno(err, errno, "%s: cannot list the folder", path);
+        if (!entry) break;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (!names_push(found, sg_strdup(entry->d_name), err)) return false;
+    }
+    names_sort(found);
+    return true;
+}
+
 bool sg_dir_list(char ***list, size_t *n, const char *path, sg_error *err)
 {
     names found = {0};
     DIR *dir = opendir(path);
     if (!dir) return sg_fail_errno(err, errno, "%s: cannot list the folder", path);
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(dir);
-        if (!entry && errno) {
-            sg_fail_errno(err, errno, "%s: cannot list the folder", path);
-            goto fail;
-        }
-        if (!entry) break;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        if (!names_push(&found, sg_strdup(entry->d_name), err)) goto fail;
-    }
+    bool ok = read_names(&found, dir, path, err);
     closedir(dir);
-    names_sort(&found);
+    if (!ok) {
+        sg_names_free(found.v, found.n);
+        return false;
+    }
     *list = found.v;
     *n = found.n;
     return true;
-fail:
-    closedir(dir);
-    sg_names_free(found.v, found.n);
-    return false;
 }
 
 /* The folders that were entered: a hash table of (device, inode), open addressing, at most half full. */
@@ -116,11 +122,16 @@ static bool visited_add(visited *set, const struct stat *st, bool *fresh, sg_err
     return true;
 }
 
+int64_t sg_mtime_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 typedef struct walk {
     const char *root;
-    bool hidden;
-    const sg_dir_refused *refused;
-    names files;
+    sg_dir_options options;
+    sg_dir_file *files;
+    size_t nfiles, files_cap;
     names folders, links; /* to enter, relative to root ("" is root itself); links: those behind symlinks */
     visited entered;
 } walk;
@@ -128,69 +139,122 @@ typedef struct walk {
 /* What cannot be read: an error, unless the caller takes it. */
 static bool walk_refused(const walk *w, const char *path, const sg_error *why, sg_error *err)
 {
-    if (w->refused) return w->refused->take(w->refused->context, path, why, err);
+    const sg_dir_refused *refused = w->options.refused;
+    if (refused) return refused->take(refused->context, path, why, err);
     if (err) *err = *why;
     return false;
 }
 
-/* Sorts one entry (its path relative to root, taken) into files, folders or neither. */
-static bool walk_entry(walk *w, char *relative, sg_error *err)
+/* Does a pattern match the name or the path? Those of a folder are compared with a slash at their end too. */
+static bool walk_excluded(bool *excluded, const walk *w, const char *relative, bool folder, sg_error *err)
 {
-    char *path = NULL;
-    struct stat st, link;
+    const sg_dir_options *o = &w->options;
+    sg_buf slashed = SG_BUF_INIT;
+    *excluded = false;
+    if (folder && o->nexclude > 0) sg_buf_printf(&slashed, "%s/", relative);
+    if (!sg_buf_ok(&slashed)) return sg_fail_memory(err, "names of folders");
+    const char *name = sg_path_base(relative), *text = sg_buf_text(&slashed);
+    for (size_t i = 0; i < o->nexclude && !*excluded; i++) {
+        const char *pattern = o->exclude[i];
+        *excluded = fnmatch(pattern, name, 0) == 0 || fnmatch(pattern, relative, 0) == 0;
+        if (*text && !*excluded)
+            *excluded = fnmatch(pattern, text + (name - relative), 0) == 0 || fnmatch(pattern, text, 0) == 0;
+    }
+    sg_buf_clear(&slashed);
+    return true;
+}
+
+/* Takes `path`. */
+static bool walk_push_file(walk *w, char *path, const struct stat *st, sg_error *err)
+{
+    if (sg_grow(&w->files, &w->files_cap, w->nfiles + 1, sizeof *w->files)) {
+        w->files[w->nfiles++] = (sg_dir_file){path, (uint64_t)st->st_size, sg_mtime_ns(st)};
+        return true;
+    }
+    sg_free(path);
+    return sg_fail_memory(err, "names of files");
+}
+
+/* An entry of which the system says nothing. A symlink that leads nowhere, or a file that went away since the folder was
+ * read, is no file. */
+static bool walk_unknown(const walk *w, const char *relative, int errnum, sg_error *err)
+{
+    char *path;
     sg_error why;
-    bool ok = sg_path_join(&path, w->root, relative, err);
-    if (ok && (lstat(path, &link) != 0 || stat(path, &st) != 0)) {
-        /* A symlink that leads nowhere, or a file that went away since the folder was read, is no file. */
-        if (errno != ENOENT && errno != ELOOP)
-            ok = sg_fail_errno(&why, errno, "%s: cannot read", path) || walk_refused(w, path, &why, err);
-    } else if (ok) {
-        names *to = S_ISREG(st.st_mode)     ? &w->files
-                    : !S_ISDIR(st.st_mode)  ? NULL
-                    : S_ISLNK(link.st_mode) ? &w->links
-                                            : &w->folders;
-        if (to) {
-            ok = names_push(to, relative, err);
+    if (errnum == ENOENT || errnum == ELOOP) return true;
+    if (!sg_path_join(&path, w->root, relative, err)) return false;
+    sg_fail_errno(&why, errnum, "%s: cannot read", path);
+    bool ok = walk_refused(w, path, &why, err);
+    sg_free(path);
+    return ok;
+}
+
+/* Sorts an entry of the open folder into files, folders or neither. relative: its path from root, taken. */
+static bool walk_entry(walk *w, int folder, const char *name, char *relative, sg_error *err)
+{
+    struct stat st;
+    bool ok = true, link = false, excluded = false;
+    bool there = fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && (link = S_ISLNK(st.st_mode))) there = fstatat(folder, name, &st, 0) == 0;
+    if (!there) {
+        ok = walk_unknown(w, relative, errno, err);
+    } else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
+        ok = walk_excluded(&excluded, w, relative, S_ISDIR(st.st_mode), err);
+        if (ok && !excluded) {
+            ok = S_ISREG(st.st_mode) ? walk_push_file(w, relative, &st, err)
+                                     : names_push(link ? &w->links : &w->folders, relative, err);
             relative = NULL;
         }
     }
     sg_free(relative);
-    sg_free(path);
     return ok;
 }
 
 /* Enters one folder, unless it was entered under another name. */
 static bool walk_folder(walk *w, const char *relative, sg_error *err)
 {
-    char *path = NULL, **list = NULL;
-    size_t n = 0;
+    char *path = NULL;
+    names found = {0};
     struct stat st;
     sg_error why;
-    bool fresh, ok = false;
+    bool fresh = false, ok;
     if (!sg_path_join(&path, w->root, relative, err)) return false;
-    if (stat(path, &st) != 0) {
+    DIR *dir = opendir(path);
+    if (!dir || fstat(dirfd(dir), &st) != 0) {
         sg_fail_errno(&why, errno, "%s: cannot list the folder", path);
         ok = walk_refused(w, path, &why, err);
-        goto done;
+    } else {
+        ok = visited_add(&w->entered, &st, &fresh, err);
     }
-    ok = visited_add(&w->entered, &st, &fresh, err);
-    if (!ok || !fresh) goto done;
-    ok = sg_dir_list(&list, &n, path, &why) || walk_refused(w, path, &why, err);
-    for (size_t i = 0; ok && i < n; i++) {
+    if (ok && fresh) ok = read_names(&found, dir, path, &why) || walk_refused(w, path, &why, err);
+    for (size_t i = 0; ok && i < found.n; i++) {
         char *child;
-        if (list[i][0] == '.' && !w->hidden) continue;
-        ok = sg_path_join(&child, relative, list[i], err) && walk_entry(w, child, err);
+        if (found.v[i][0] == '.' && !w->options.hidden) continue;
+        ok = sg_path_join(&child, relative, found.v[i], err) &&
+             walk_entry(w, dirfd(dir), found.v[i], child, err);
     }
-done:
-    sg_names_free(list, n);
+    sg_names_free(found.v, found.n);
+    if (dir) closedir(dir);
     sg_free(path);
     return ok;
 }
 
-bool sg_dir_walk(char ***list, size_t *n, const char *root, bool hidden, const sg_dir_refused *refused,
+static int compare_files(const void *a, const void *b)
+{
+    return strcmp(((const sg_dir_file *)a)->path, ((const sg_dir_file *)b)->path);
+}
+
+void sg_dir_files_free(sg_dir_file *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) sg_free(files[i].path);
+    sg_free(files);
+}
+
+bool sg_dir_walk(sg_dir_file **files, size_t *n, const char *root, const sg_dir_options *options,
                  sg_error *err)
 {
-    walk w = {.root = root, .hidden = hidden, .refused = refused};
+    walk w = {.root = root};
+    if (options) w.options = *options;
     bool ok = names_push(&w.folders, sg_strdup(""), err);
     size_t folder = 0, link = 0;
     /* Folders behind symlinks come last, so that what can be reached by its true name has it. */
@@ -201,11 +265,11 @@ bool sg_dir_walk(char ***list, size_t *n, const char *root, bool hidden, const s
     sg_names_free(w.links.v, w.links.n);
     sg_free(w.entered.slots);
     if (!ok) {
-        sg_names_free(w.files.v, w.files.n);
+        sg_dir_files_free(w.files, w.nfiles);
         return false;
     }
-    names_sort(&w.files);
-    *list = w.files.v;
-    *n = w.files.n;
+    if (w.nfiles > 1) qsort(w.files, w.nfiles, sizeof *w.files, compare_files);
+    *files = w.files;
+    *n = w.nfiles;
     return true;
 }

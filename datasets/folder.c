@@ -42,20 +42,20 @@ static bool sniff(bool *image, const char *dir, const char *name, sg_error *err)
 /* Adds the images among the files below dir, in order of name. */
 static bool add_images(sg_dataset *ds, const char *dir, sg_error *err)
 {
-    char **files;
+    sg_dir_file *files;
     size_t nfiles;
-    if (!sg_dir_walk(&files, &nfiles, dir, false, NULL, err)) return false;
+    if (!sg_dir_walk(&files, &nfiles, dir, NULL, err)) return false;
     bool ok = true;
     for (size_t i = 0; ok && i < nfiles; i++) {
         bool image;
-        ok = sg_interrupt_check(err) && sniff(&image, dir, files[i], err);
+        ok = sg_interrupt_check(err) && sniff(&image, dir, files[i].path, err);
         if (!ok) break;
         if (image)
-            ok = sg_dataset_add(ds, dir, files[i], 0, err);
+            ok = sg_dataset_add(ds, dir, files[i].path, 0, err);
         else
             ds->ignored++;
     }
-    sg_names_free(files, nfiles);
+    sg_dir_files_free(files, nfiles);
     if (ok && ds->n == 0)
         return sg_fail(err, SG_ERR_NOT_FOUND, "%s: no images (JPEG, PNG, WebP, HEIF) among its %zu files",
                        dir, nfiles);

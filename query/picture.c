@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signet/file.h>
 #include <signet/mem.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SIGNATURE_NBYTES 12
@@ -42,6 +43,19 @@ static bool decode(sg_picture *p, uint8_t *planar, const sg_preprocess *pp, cons
     return ok ? true : sg_prefix(&p->why, "%s", p->path);
 }
 
+/* Reads and hashes; false: p->why. */
+static bool read_content(sg_picture *p, char **bytes, size_t *nbytes)
+{
+    if (!sg_file_read(bytes, nbytes, p->path, SG_MAX_FILE_NBYTES, &p->why)) return false;
+    sg_blake2b_of(p->content, sizeof p->content, *bytes, *nbytes);
+    return true;
+}
+
+static bool is_recorded(const sg_picture *p)
+{
+    return memcmp(p->content, p->recorded, SG_CONTENT_NBYTES) == 0;
+}
+
 void sg_picture_look(sg_picture *p, uint8_t *planar, const sg_preprocess *pp)
 {
     char *bytes;
@@ -53,8 +67,28 @@ void sg_picture_look(sg_picture *p, uint8_t *planar, const sg_preprocess *pp)
         p->state = SG_PICTURE_NO_IMAGE;
         return;
     }
-    if (!sg_file_read(&bytes, &nbytes, p->path, SG_MAX_FILE_NBYTES, &p->why)) return;
-    sg_blake2b_of(p->content, sizeof p->content, bytes, nbytes);
-    if (decode(p, planar, pp, bytes, nbytes)) p->state = SG_PICTURE_GOOD;
+    if (!read_content(p, &bytes, &nbytes)) return;
+    if (p->need != SG_PICTURE_ALWAYS && is_recorded(p) == (p->need == SG_PICTURE_IF_OTHER))
+        p->state = SG_PICTURE_SKIPPED;
+    else if (decode(p, planar, pp, bytes, nbytes))
+        p->state = SG_PICTURE_GOOD;
     sg_free(bytes);
+}
+
+void sg_picture_glance(sg_picture *p)
+{
+    char *bytes;
+    size_t nbytes;
+    bool image;
+    p->state = SG_PICTURE_BROKEN;
+    if (!has_signature(&image, p->path, &p->why)) return;
+    if (!image && p->named) {
+        sg_fail(&p->why, SG_ERR_FORMAT, "%s: is no image of a known format", p->path);
+        return;
+    }
+    if (image && p->id) {
+        if (!read_content(p, &bytes, &nbytes)) return;
+        sg_free(bytes);
+    }
+    p->state = !image ? SG_PICTURE_NO_IMAGE : p->id && is_recorded(p) ? SG_PICTURE_SKIPPED : SG_PICTURE_GOOD;
 }

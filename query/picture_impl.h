@@ -7,15 +7,26 @@
 
 typedef enum {
     SG_PICTURE_GOOD,
+    SG_PICTURE_SKIPPED,  /* read and hashed, but not decoded, as `need` says */
     SG_PICTURE_NO_IMAGE, /* not asked for by name, and without a known signature */
     SG_PICTURE_BROKEN
 } sg_picture_state;
 
+typedef enum {
+    SG_PICTURE_ALWAYS,
+    SG_PICTURE_IF_OTHER, /* its pixels are wanted when its content is not the recorded one: there is something new */
+    SG_PICTURE_IF_SAME /* or when it is: something else is not what was recorded */
+} sg_picture_need;
+
 typedef struct sg_picture {
-    char *path;      /* absolute; owned */
-    bool named;      /* by the user: then it must be an image */
-    uint64_t nbytes; /* as stat said before it was read: what changes later is seen next time */
+    const char *path; /* absolute; borrowed */
+    bool named;       /* by the user: then it must be an image */
+    uint64_t nbytes;  /* as stat said before it was read: what changes later is seen next time */
     int64_t mtime_ns;
+    sg_picture_need need;
+    uint64_t id; /* that the index has under this path, and its content; 0: none */
+    uint8_t recorded[SG_CONTENT_NBYTES];
+    size_t place; /* the caller's */
     sg_picture_state state;
     sg_error why; /* of BROKEN; begins with the path */
     uint8_t content[SG_CONTENT_NBYTES];
@@ -23,7 +34,10 @@ typedef struct sg_picture {
 
 /* The file will be wanted soon: the system may begin to read it. */
 void sg_picture_expect(const sg_picture *picture);
-/* Fills state, and content and planar (C, H, W) of a good one. Thread-safe. */
+/* Fills state; content of a good or skipped one; planar (C, H, W) of a good one. Thread-safe. */
 void sg_picture_look(sg_picture *picture, uint8_t *planar, const sg_preprocess *preprocess);
+/* Says what is to be expected of it without decoding: state, and content if one is recorded. GOOD: it has the signature
+ * of an image, and no content that is recorded. */
+void sg_picture_glance(sg_picture *picture);
 
 #endif

@@ -1,5 +1,6 @@
 #include "scratch.h"
 
+#include <fcntl.h>
 #include <signet/file.h>
 #include <sys/stat.h>
 
@@ -13,13 +14,25 @@ static void assert_names(char **names, size_t n, const char *const *expected)
     sg_names_free(names, n);
 }
 
-static void assert_walk(const char *root, bool hidden, const char *const *expected)
+static void assert_walk_by(const char *root, const sg_dir_options *options, const char *const *expected)
 {
-    char **names;
+    sg_dir_file *files;
     size_t n;
     sg_error err = {0};
-    if (!sg_dir_walk(&names, &n, root, hidden, NULL, &err)) fail_msg("%s", err.message);
-    assert_names(names, n, expected);
+    if (!sg_dir_walk(&files, &n, root, options, &err)) fail_msg("%s", err.message);
+    for (size_t i = 0; i < n; i++) {
+        assert_non_null(expected[i]);
+        assert_string_equal(files[i].path, expected[i]);
+    }
+    assert_null(expected[n]);
+    sg_dir_files_free(files, n);
+}
+
+static void assert_walk(const char *root, bool hidden, const char *const *expected)
+{
+    const sg_dir_options options = {.hidden = hidden};
+    assert_walk_by(root, &options, expected);
+    if (!hidden) assert_walk_by(root, NULL, expected);
 }
 
 static void test_list(void **state)
@@ -88,7 +101,8 @@ static void test_walk_enters_folders_once(void **state)
 static void test_walk_of_many_folders(void **state)
 {
     (void)state;
-    char path[64], **names;
+    char path[64];
+    sg_dir_file *files;
     size_t n;
     for (int i = 0; i < 300; i++) {
         snprintf(path, sizeof path, "%03d/sub", i);
@@ -100,13 +114,66 @@ static void test_walk_of_many_folders(void **state)
         snprintf(target, sizeof target, "%03d", 299 - i);
         assert_int_equal(symlink(target, path), 0);
     }
-    assert_true(sg_dir_walk(&names, &n, ".", false, NULL, NULL));
+    assert_true(sg_dir_walk(&files, &n, ".", NULL, NULL));
     assert_int_equal(n, 300);
     for (int i = 0; i < 300; i++) {
         snprintf(path, sizeof path, "%03d/sub/f", i);
-        assert_string_equal(names[i], path);
+        assert_string_equal(files[i].path, path);
     }
-    sg_names_free(names, n);
+    sg_dir_files_free(files, n);
+}
+
+/* Size and time are those of what is read, not of a symlink to it. */
+static void test_walk_tells_size_and_time(void **state)
+{
+    (void)state;
+    sg_dir_file *files;
+    size_t n;
+    const struct timespec times[2] = {{1, 2}, {1234567890, 123456789}}, before[2] = {{0, 0}, {-1, 999999999}};
+    assert_int_equal(mkdir("d", 0700), 0);
+    scratch_put("d/a", "12345", 5);
+    scratch_put("out", "1", 1);
+    assert_int_equal(symlink("../out", "d/b"), 0);
+    assert_int_equal(utimensat(AT_FDCWD, "d/a", times, 0) | utimensat(AT_FDCWD, "out", before, 0), 0);
+    assert_true(sg_dir_walk(&files, &n, "d", NULL, NULL));
+    assert_int_equal(n, 2);
+    assert_int_equal(files[0].nbytes, 5);
+    assert_true(files[0].mtime_ns == 1234567890123456789);
+    assert_int_equal(files[1].nbytes, 1);
+    assert_true(files[1].mtime_ns == -1);
+    sg_dir_files_free(files, n);
+}
+
+static void test_walk_leaves_out(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir("d", 0700) | mkdir("d/raw", 0700) | mkdir("d/raw/deep", 0700) |
+                         mkdir("d/x", 0700) | mkdir("d/x/raw", 0700) | symlink("x", "d/raw2"),
+                     0);
+    static const char *const files[] = {"d/a.png",   "d/a.tif",       "d/raw/b.png", "d/raw/deep/c.png",
+                                        "d/x/a.tif", "d/x/raw/d.png", "d/x/raw.png", NULL};
+    for (size_t i = 0; files[i]; i++) scratch_put(files[i], "", 0);
+    static const struct {
+        const char *patterns[3];
+        const char *seen[8];
+    } cases[] = {
+        {{"*.tif"}, {"a.png", "raw/b.png", "raw/deep/c.png", "x/raw.png", "x/raw/d.png"}},
+        {{"raw"}, {"a.png", "a.tif", "x/a.tif", "x/raw.png"}}, /* whole folders, wherever they lie */
+        {{"raw/"}, {"a.png", "a.tif", "x/a.tif", "x/raw.png"}},
+        {{"a.tif/"},
+         {"a.png", "a.tif", "raw/b.png", "raw/deep/c.png", "x/a.tif", "x/raw.png", "x/raw/d.png"}},
+        {{"x/raw"}, {"a.png", "a.tif", "raw/b.png", "raw/deep/c.png", "x/a.tif", "x/raw.png"}},
+        {{"raw*", "a.[pq]ng"}, {"a.tif", "x/a.tif"}},
+        {{"x/*.png"}, {"a.png", "a.tif", "raw/b.png", "raw/deep/c.png", "x/a.tif"}},
+        {{"d"}, {"a.png", "a.tif", "raw/b.png", "raw/deep/c.png", "x/a.tif", "x/raw.png", "x/raw/d.png"}},
+        {{"*"}, {NULL}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n = 0;
+        while (n < 3 && cases[i].patterns[n]) n++;
+        const sg_dir_options options = {.exclude = cases[i].patterns, .nexclude = n};
+        assert_walk_by("d", &options, cases[i].seen);
+    }
 }
 
 static bool take_refused(void *context, const char *path, const sg_error *why, sg_error *err)
@@ -121,28 +188,28 @@ static bool take_refused(void *context, const char *path, const sg_error *why, s
 static void test_walk_fails(void **state)
 {
     (void)state;
-    char **names;
+    sg_dir_file *files;
     size_t n;
     sg_error err = {0};
-    assert_false(sg_dir_walk(&names, &n, "none", false, NULL, &err));
+    assert_false(sg_dir_walk(&files, &n, "none", NULL, &err));
     assert_int_equal(err.code, SG_ERR_IO);
     assert_string_equal(err.message, "none/: cannot list the folder: No such file or directory");
     scratch_put("f", "", 0);
-    assert_false(sg_dir_walk(&names, &n, "f", false, NULL, &err));
+    assert_false(sg_dir_walk(&files, &n, "f", NULL, &err));
     /* A folder below that may not be read. */
     assert_int_equal(chmod(".", 0755) | mkdir("d", 0755) | mkdir("d/closed", 0700) | chmod("d/closed", 0), 0);
     scratch_put("d/f", "", 0);
     bool root = geteuid() == 0;
     if (root) assert_int_equal(seteuid(65534), 0);
-    bool walked = sg_dir_walk(&names, &n, "d", false, NULL, &err);
+    bool walked = sg_dir_walk(&files, &n, "d", NULL, &err);
     /* Or the walk goes on without it. */
     int taken = 0;
     const sg_dir_refused refused = {take_refused, &taken};
-    assert_true(sg_dir_walk(&names, &n, "d", false, &refused, NULL));
+    assert_true(sg_dir_walk(&files, &n, "d", &(sg_dir_options){.refused = &refused}, NULL));
     assert_int_equal(taken, 1);
     assert_int_equal(n, 1);
-    assert_string_equal(names[0], "f");
-    sg_names_free(names, n);
+    assert_string_equal(files[0].path, "f");
+    sg_dir_files_free(files, n);
     if (root) assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod("d/closed", 0700), 0);
     assert_false(walked);
@@ -151,10 +218,12 @@ static void test_walk_fails(void **state)
 
 static bool walk_and_free(sg_error *err)
 {
-    char **names;
+    sg_dir_file *files;
     size_t n;
-    if (!sg_dir_walk(&names, &n, "d", true, NULL, err)) return false;
-    sg_names_free(names, n);
+    const char *const exclude[] = {"nothing"};
+    const sg_dir_options options = {.hidden = true, .exclude = exclude, .nexclude = 1};
+    if (!sg_dir_walk(&files, &n, "d", &options, err)) return false;
+    sg_dir_files_free(files, n);
     return true;
 }
 
@@ -174,6 +243,8 @@ int main(void)
         scratch_test(test_walk_finds_files),
         scratch_test(test_walk_enters_folders_once),
         scratch_test(test_walk_of_many_folders),
+        scratch_test(test_walk_tells_size_and_time),
+        scratch_test(test_walk_leaves_out),
         scratch_test(test_walk_fails),
         scratch_test(test_without_memory),
     };

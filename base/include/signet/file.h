@@ -56,12 +56,27 @@ typedef struct sg_dir_refused {
     bool (*take)(void *context, const char *path, const sg_error *why, sg_error *err);
     void *context;
 } sg_dir_refused;
+typedef struct sg_dir_options {
+    bool hidden; /* hidden files and folders too */
+    /* Shell patterns (fnmatch; a star matches slashes too) of files and whole folders that are left out: each is compared
+     * with the name and with the path relative to root, of a folder with a slash at its end too. */
+    const char *const *exclude;
+    size_t nexclude;
+    const sg_dir_refused *refused; /* NULL: what cannot be read is an error */
+} sg_dir_options;
+typedef struct sg_dir_file {
+    char *path; /* relative to root */
+    uint64_t nbytes;
+    int64_t mtime_ns; /* of the last change, since 1970 */
+} sg_dir_file;
 /* All regular files below `root` (symlinks are followed; folders are entered once by device and inode, by
- * their true name where it lies below root too), as paths relative to root, sorted by bytes. Hidden files
- * and folders only with `hidden`. A folder that cannot be read is an error unless `refused` takes it; a symlink that
- * leads nowhere is none. */
-bool sg_dir_walk(char ***names, size_t *n, const char *root, bool hidden, const sg_dir_refused *refused,
+ * their true name where it lies below root too), sorted by the bytes of their paths. A symlink that leads nowhere is none.
+ * options NULL: neither hidden ones nor exceptions. */
+bool sg_dir_walk(sg_dir_file **files, size_t *n, const char *root, const sg_dir_options *options,
                  sg_error *err);
+void sg_dir_files_free(sg_dir_file *files, size_t n);
+struct stat;
+int64_t sg_mtime_ns(const struct stat *st);
 void sg_names_free(char **names, size_t n);
 
 #endif

@@ -33,14 +33,32 @@ sg_encoder *sg_index_encoder(sg_index *index);
 /* "" when this process makes the recorded codes; else what differs ("instructions: avx2 / avx512"). */
 const char *sg_index_recipe_difference(const sg_index *index);
 
-typedef enum { SG_INGEST_SKIPPED, SG_INGEST_DUPLICATE, SG_INGEST_UPDATED } sg_ingest_event;
+typedef enum {
+    SG_INGEST_SKIPPED, /* cannot be read, or is no sound image */
+    SG_INGEST_DUPLICATE,
+    SG_INGEST_UPDATED,
+    SG_INGEST_MOVED,   /* added, with the content of a file that is gone */
+    SG_INGEST_ADDED,   /* this and the next: only with `each` */
+    SG_INGEST_RENEWED, /* the same content at another time */
+    SG_INGEST_GONE,    /* its file is gone: with `each` */
+    SG_INGEST_REMOVED, /* the same, and its item goes: with `each` */
+    SG_INGEST_KEPT     /* a folder whose lost files may only be out of sight: nothing is removed for them */
+} sg_ingest_event;
 
 typedef struct sg_ingest_options {
-    bool strict; /* the first broken image ends it; nothing of its batch is added */
-    bool hidden; /* hidden files in folders too */
+    bool strict;                /* the first broken image ends it; nothing of its batch is added */
+    bool hidden;                /* hidden files in folders too */
+    const char *const *exclude; /* patterns of what is left out in folders (sg_dir_options) */
+    size_t nexclude;
+    bool
+        any_recipe; /* add even where this process cannot make the recorded codes: the items are marked as foreign */
+    /* Says what would be done and does nothing. The index may be open for reading, without its encoder: files that are
+     * new are not decoded, so that broken ones among them and equal contents are not seen. */
+    bool dry_run;
+    bool each;   /* tell of each file, also of those that are merely added */
     int threads; /* of decoding; 0: all cores */
-    /* Told of each thing worth a word. what: of a skipped one the error's message, which names the path; else what it
-     * is of which ("same content as ..."). May be NULL. */
+    /* Told of each thing worth a word. what: of a skipped or kept one the error's message, which names the path; else what
+     * it is of which ("same content as ..."). May be NULL. */
     void (*note)(void *context, sg_ingest_event event, const char *path, const char *what);
     void *context;
     sg_progress *progress; /* may be NULL */
@@ -48,13 +66,23 @@ typedef struct sg_ingest_options {
 
 typedef struct sg_ingest_counts {
     uint64_t added, updated, unchanged, duplicates, broken, ignored;
+    /* Of sg_ingest_sync: added ones that were elsewhere; items whose files are gone, those of them that were removed;
+     * items whose files may be out of sight only. */
+    uint64_t moved, gone, removed, kept;
 } sg_ingest_counts;
 
-/* Adds files and folders (recursive). A named file must be an image; in a folder a known signature that does not
- * decode is broken, a file without one is ignored and counted. Batches (one transaction each) of at most 1024
- * items or one second. An interrupt keeps what was committed: SG_ERR_INTERRUPTED. Returns true with counts->broken
- * > 0 when some were skipped. */
+/* Adds files and folders (recursive), each path once. A named file must be an image; in a folder a known signature that
+ * does not decode is broken, a file without one is ignored and counted. A file is read when its size or time are not what
+ * is recorded, and encoded when its content is not. Batches (one transaction each) of at most 1024 items or one second. An
+ * interrupt keeps what was committed: SG_ERR_INTERRUPTED. Returns true with counts->broken > 0 when some were skipped. */
 bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *const *paths, size_t npaths,
                      const sg_ingest_options *options, sg_error *err);
+
+/* Makes the index equal to folders: adds their files as above, finds items below the folders whose files are gone, and
+ * with `prune` removes these. Gone is what the file system says is not there. Not gone is what is there but left out
+ * (hidden, excluded), and what may only be out of sight: below a folder that is absent itself, cannot be read, or is empty
+ * (a disk that is not mounted), or behind a symlink that leads nowhere. A file that was moved is a new item. */
+bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const *folders, size_t nfolders,
+                    bool prune, const sg_ingest_options *options, sg_error *err);
 
 #endif

@@ -1,0 +1,202 @@
+#include "lost_impl.h"
+
+#include "files_impl.h"
+#include <dirent.h>
+#include <errno.h>
+#include <signet/interrupt.h>
+#include <signet/mem.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void sg_lost_clear(sg_lost_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) sg_free(list->v[i].path);
+    sg_free(list->v);
+    *list = (sg_lost_list){0};
+}
+
+bool sg_lost_add(sg_lost_list *list, const sg_item *item, sg_error *err)
+{
+    char *path = sg_strdup(item->path);
+    if (!path || !sg_grow(&list->v, &list->cap, list->n + 1, sizeof *list->v)) {
+        sg_free(path);
+        return sg_fail_memory(err, "lost files");
+    }
+    sg_lost *lost = &list->v[list->n++];
+    *lost = (sg_lost){.id = item->id, .path = path};
+    memcpy(lost->content, item->content, SG_CONTENT_NBYTES);
+    return true;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(((const sg_lost *)a)->path, ((const sg_lost *)b)->path);
+}
+
+static int compare_contents(const void *a, const void *b)
+{
+    const sg_lost *x = a, *y = b;
+    int order = memcmp(x->content, y->content, SG_CONTENT_NBYTES);
+    return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+/* --- fates --- */
+
+/* What a folder that ought to have held a file says of it: NULL when it can be believed. */
+static const char *doubt_of_folder(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry = NULL;
+    if (!dir) return strerror(errno);
+    do {
+        errno = 0;
+        entry = readdir(dir);
+    } while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    int errnum = errno;
+    closedir(dir);
+    if (entry) return NULL;
+    return errnum ? strerror(errnum) : "is empty: a disk that is not mounted?";
+}
+
+/* Is the path itself absent? *doubt: why that cannot be said. */
+static bool is_absent(const char *path, struct stat *st, const char **doubt)
+{
+    struct stat link;
+    *doubt = NULL;
+    if (stat(path, st) == 0) return false;
+    if (errno != ENOENT && errno != ENOTDIR) {
+        *doubt = strerror(errno);
+        return false;
+    }
+    if (lstat(path, &link) != 0) return true;
+    *doubt = "leads nowhere: a disk that is not mounted?";
+    return false;
+}
+
+/* Of a file that is absent: asks the nearest folder above that exists, down to `folder`. path is cut to that place. */
+static const char *doubt_above(char *path, const char *folder)
+{
+    struct stat st;
+    const char *doubt;
+    size_t nfolder = strlen(folder);
+    for (;;) {
+        char *slash = strrchr(path, '/');
+        if (slash == path) slash++;
+        *slash = '\0';
+        if (!is_absent(path, &st, &doubt)) break;
+        if (strlen(path) <= nfolder) return "is not there: a disk that is not mounted?";
+    }
+    if (doubt) return doubt;
+    return S_ISDIR(st.st_mode) ? doubt_of_folder(path) : NULL;
+}
+
+typedef struct judging {
+    const char *folder;
+    bool empty;
+    sg_lost_tell tell;
+    void *context;
+    char *place, *told;    /* the place that was last asked, and the last one that was told */
+    const char *doubt;     /* about place */
+    const char *asked_for; /* a file for which it was asked: all in the same folder have the same answer */
+} judging;
+
+static size_t folder_nbytes(const char *path)
+{
+    return (size_t)(strrchr(path, '/') - path);
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+    size_t n = folder_nbytes(a);
+    return n == folder_nbytes(b) && memcmp(a, b, n) == 0;
+}
+
+static bool tell_once(judging *j, const char *place, const char *why, sg_error *err)
+{
+    if (j->told && strcmp(j->told, place) == 0) return true;
+    sg_free(j->told);
+    j->told = sg_strdup(place);
+    if (!j->told) return sg_fail_memory(err, place);
+    j->tell(j->context, place, why);
+    return true;
+}
+
+static bool judge(sg_lost *lost, judging *j, sg_error *err)
+{
+    struct stat st;
+    const char *doubt;
+    sg_lost_fate fate = SG_LOST_GONE;
+    if (!is_absent(lost->path, &st, &doubt)) {
+        if (doubt && !tell_once(j, lost->path, doubt, err)) return false;
+        fate = doubt ? SG_LOST_KEPT : S_ISREG(st.st_mode) ? SG_LOST_THERE : SG_LOST_GONE;
+    } else {
+        if (!j->asked_for || !same_folder(j->asked_for, lost->path)) {
+            sg_free(j->place);
+            j->place = sg_strdup(lost->path);
+            if (!j->place) return sg_fail_memory(err, lost->path);
+            j->doubt = doubt_above(j->place, j->folder);
+            j->asked_for = lost->path;
+        }
+        if (j->doubt && !tell_once(j, j->place, j->doubt, err)) return false;
+        if (j->doubt) fate = SG_LOST_KEPT;
+    }
+    if (fate == SG_LOST_GONE && j->empty) {
+        if (!tell_once(j, j->folder, "holds no files: a disk that is not mounted?", err)) return false;
+        fate = SG_LOST_KEPT;
+    }
+    if (lost->fate != SG_LOST_KEPT)
+        lost->fate = fate; /* of folders in each other the more careful one is right */
+    return true;
+}
+
+bool sg_lost_judge(sg_lost_list *list, const char *folder, bool empty, sg_lost_tell tell, void *context,
+                   sg_error *err)
+{
+    judging j = {.folder = folder, .empty = empty, .tell = tell, .context = context};
+    bool ok = true;
+    if (list->n > 1) qsort(list->v, list->n, sizeof *list->v, compare_paths);
+    for (size_t i = 0; ok && i < list->n; i++)
+        if (sg_path_within(list->v[i].path, folder))
+            ok = sg_interrupt_check(err) && judge(&list->v[i], &j, err);
+    sg_free(j.place);
+    sg_free(j.told);
+    return ok;
+}
+
+/* --- those that are gone --- */
+
+void sg_lost_settle(sg_lost_list *list, uint64_t *kept)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        sg_lost *lost = &list->v[i];
+        *kept += lost->fate == SG_LOST_KEPT;
+        if (lost->fate == SG_LOST_GONE)
+            list->v[n++] = *lost;
+        else
+            sg_free(lost->path);
+    }
+    list->n = n;
+    if (n > 1) qsort(list->v, n, sizeof *list->v, compare_contents);
+}
+
+const sg_lost *sg_lost_find(const sg_lost_list *list, const uint8_t content[SG_CONTENT_NBYTES],
+                            const char *path)
+{
+    const sg_lost *found = NULL;
+    size_t lo = 0, hi = list->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (memcmp(list->v[mid].content, content, SG_CONTENT_NBYTES) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < list->n && memcmp(list->v[lo].content, content, SG_CONTENT_NBYTES) == 0; lo++) {
+        const sg_lost *l = &list->v[lo];
+        if (!found) found = l;
+        if (strcmp(sg_path_base(l->path), sg_path_base(path)) == 0) return l;
+    }
+    return found;
+}

@@ -1,0 +1,99 @@
+/* An index made equal to folders: what is new or changed comes in, what is gone is found and perhaps removed. */
+#include "ingest_impl.h"
+
+#include <signet/buf.h>
+#include <signet/interrupt.h>
+#include <signet/mem.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct syncing {
+    sg_ingest in;
+    char **folders; /* absolute; owned */
+    size_t nfolders;
+    sg_lost_list lost;
+} syncing;
+
+static bool lose(void *context, const sg_item *item, sg_error *err)
+{
+    syncing *s = context;
+    for (size_t i = 0; i < s->nfolders; i++)
+        if (sg_path_within(item->path, s->folders[i])) return sg_lost_add(&s->lost, item, err);
+    return true;
+}
+
+static void tell_kept(void *context, const char *place, const char *why)
+{
+    syncing *s = context;
+    sg_buf what = SG_BUF_INIT;
+    sg_buf_printf(&what, "%s: %s", place, why);
+    sg_ingest_say(&s->in, SG_INGEST_KEPT, place, sg_buf_text(&what));
+    sg_buf_clear(&what);
+}
+
+static bool holds_files(const syncing *s, const char *folder)
+{
+    for (size_t i = 0; i < s->in.files.n; i++)
+        if (sg_path_within(s->in.files.v[i].path, folder)) return true;
+    return false;
+}
+
+/* Finds the files of all folders, what the index knows of them, and what it knows beside. */
+static bool compare(syncing *s, const char *const *folders, size_t n, sg_error *err)
+{
+    s->folders = sg_calloc(n, sizeof *s->folders);
+    if (!s->folders) return sg_fail_memory(err, "folders");
+    for (; s->nfolders < n; s->nfolders++)
+        if (!sg_path_absolute(&s->folders[s->nfolders], folders[s->nfolders], err)) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (sg_path_exists(s->folders[i]) && !sg_is_dir(s->folders[i]))
+            return sg_fail(err, SG_ERR_USAGE, "%s: is no folder", s->folders[i]);
+        if (!sg_ingest_find(&s->in, s->folders[i], err)) return false;
+    }
+    if (!sg_files_check(&s->in.files, s->in.index->store, lose, s, err)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!sg_lost_judge(&s->lost, s->folders[i], !holds_files(s, s->folders[i]), tell_kept, s, err))
+            return false;
+    sg_lost_settle(&s->lost, &s->in.counts->kept);
+    s->in.counts->gone = s->lost.n;
+    s->in.lost = &s->lost;
+    return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = ((const sg_lost *)a)->id, y = ((const sg_lost *)b)->id;
+    return (x > y) - (x < y);
+}
+
+static bool remove_gone(syncing *s, bool prune, sg_error *err)
+{
+    sg_ingest *in = &s->in;
+    bool dry = in->options->dry_run, ok = true;
+    if (s->lost.n > 1) qsort(s->lost.v, s->lost.n, sizeof *s->lost.v, compare_ids);
+    for (size_t i = 0; ok && i < s->lost.n; i++) {
+        const sg_lost *lost = &s->lost.v[i];
+        if (prune && !dry)
+            ok = sg_batch_change(&in->batch, err) && sg_store_remove(in->index->store, lost->id, err);
+        in->pending.removed += ok && prune;
+        if (ok)
+            sg_ingest_say(in, prune ? SG_INGEST_REMOVED : SG_INGEST_GONE, lost->path,
+                          prune ? "gone, removed" : "gone");
+        if (ok && sg_batch_due(&in->batch)) ok = sg_interrupt_check(err) && sg_ingest_commit(in, err);
+    }
+    return ok && sg_ingest_commit(in, err);
+}
+
+bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const *folders, size_t nfolders,
+                    bool prune, const sg_ingest_options *options, sg_error *err)
+{
+    syncing s = {.folders = NULL};
+    sg_error why = {SG_OK, ""};
+    bool ok = sg_ingest_begin(&s.in, index, options, counts, &why) && compare(&s, folders, nfolders, &why) &&
+              sg_ingest_take_all(&s.in, &why) && remove_gone(&s, prune, &why);
+    ok = sg_ingest_end(&s.in, ok, &why, err);
+    sg_lost_clear(&s.lost);
+    for (size_t i = 0; i < s.nfolders; i++) sg_free(s.folders[i]);
+    sg_free(s.folders);
+    return ok;
+}
