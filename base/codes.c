@@ -1,4 +1,4 @@
-#include <signet/codes.h>
+#include "hamming_impl.h"
 
 #include <string.h>
 
@@ -23,15 +23,6 @@ void sg_codes_unpack(float *signs, const uint8_t *codes, size_t n, size_t nbits)
     for (size_t i = 0; i < n * nbits; i++) signs[i] = codes[i / 8] >> i % 8 & 1 ? 1.0f : -1.0f;
 }
 
-/* The best kernel is the last that this processor can run. */
-static const sg_hamming_impl *best(void)
-{
-    size_t n;
-    const sg_hamming_impl *impls = sg_hamming_impls(&n);
-    while (n > 1 && !impls[n - 1].usable()) n--;
-    return &impls[n - 1];
-}
-
 unsigned sg_hamming(const uint8_t *a, const uint8_t *b, size_t nbytes)
 {
     unsigned distance = 0;
@@ -47,10 +38,10 @@ unsigned sg_hamming(const uint8_t *a, const uint8_t *b, size_t nbytes)
 
 void sg_hamming_scan(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes)
 {
-    best()->scan(dist, query, codes, n, nbytes);
+    sg_hamming_best()->scan(dist, query, codes, n, nbytes);
 }
 
 const char *sg_hamming_kernel(void)
 {
-    return best()->name;
+    return sg_hamming_best()->name;
 }

@@ -1,14 +1,9 @@
-/* The Hamming kernels: one query against n codes, and their registry. Each is compiled for its own
+/* The Hamming kernels: all distances of one query to n codes, and the registry. Each is compiled for its own
  * instructions and chosen at run time; all give the same answers. */
-#include <signet/codes.h>
+#include "hamming_impl.h"
 
-#include <immintrin.h>
 #include <signet/cpu.h>
 #include <string.h>
-
-#define TARGET(instructions) __attribute__((target(instructions)))
-#define INLINE               static inline __attribute__((always_inline))
-#define AVX512               "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"
 
 /* Word by word: portable, popcnt. */
 
@@ -66,14 +61,16 @@ INLINE void scan_words(uint16_t *restrict dist, const uint8_t *restrict query, c
     }
 }
 
-static void scan_portable(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes)
+void sg_hamming_scan_portable(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n,
+                              size_t nbytes)
 {
     scan_words(dist, query, codes, n, nbytes, count_portable);
 }
 
 /* The common sizes are constants, so that their loops vanish. */
 TARGET("popcnt")
-static void scan_popcnt(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes)
+void sg_hamming_scan_popcnt(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n,
+                            size_t nbytes)
 {
     switch (nbytes) {
     case 4:
@@ -93,18 +90,7 @@ static void scan_popcnt(uint16_t *dist, const uint8_t *query, const uint8_t *cod
     }
 }
 
-/* 256 bits at a time: the bits of half bytes from a table in a register (Mula, Kurz, Lemire 2018, "Faster
- * population counts using AVX2 instructions"). */
-
-TARGET("avx2") INLINE __m256i xor_count_avx2(const uint8_t *codes, __m256i query)
-{
-    const __m256i table =
-        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
-    const __m256i low = _mm256_set1_epi8(15);
-    __m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)codes), query);
-    return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
-                           _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
-}
+/* 256 bits at a time. */
 
 /* The distances of 8 bytes each, as 64-bit numbers. */
 TARGET("avx2") INLINE __m256i words_avx2(const uint8_t *codes, __m256i query)
@@ -146,19 +132,13 @@ TARGET("avx2") INLINE __m256i rows16_avx2(const uint8_t *codes, __m256i query)
     return _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
 }
 
-/* The query again and again, up to 32 bytes (64 for AVX-512). */
-INLINE void repeat(uint8_t *out, size_t nbytes_out, const uint8_t *query, size_t nbytes)
-{
-    for (size_t i = 0; i < nbytes_out; i++) out[i] = query[i % nbytes];
-}
-
 TARGET("avx2")
-static void scan_avx2(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes)
+void sg_hamming_scan_avx2(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes)
 {
     size_t i = 0;
     if (nbytes == 4 || nbytes == 8 || nbytes == 16) {
         uint8_t repeated[32];
-        repeat(repeated, sizeof repeated, query, nbytes);
+        repeat_query(repeated, sizeof repeated, query, nbytes);
         const __m256i q = _mm256_loadu_si256((const __m256i *)repeated);
         for (; i + 16 <= n; i += 16) {
             const uint8_t *rows = codes + i * nbytes;
@@ -168,7 +148,7 @@ static void scan_avx2(uint16_t *dist, const uint8_t *query, const uint8_t *codes
             _mm256_storeu_si256((__m256i *)(dist + i), all);
         }
     }
-    scan_popcnt(dist + i, query, codes + i * nbytes, n - i, nbytes);
+    sg_hamming_scan_popcnt(dist + i, query, codes + i * nbytes, n - i, nbytes);
 }
 
 /* 512 bits at a time, with an instruction that counts. */
@@ -196,7 +176,7 @@ INLINE size_t scan_packed_avx512(uint16_t *dist, const uint8_t *query, const uin
 {
     size_t i = 0;
     uint8_t repeated[64];
-    repeat(repeated, sizeof repeated, query, nbytes);
+    repeat_query(repeated, sizeof repeated, query, nbytes);
     const __m512i q = _mm512_loadu_si512(repeated);
     for (; i + 8 <= n; i += 8) {
         __m512i v[4];
@@ -246,7 +226,8 @@ INLINE size_t scan_any_avx512(uint16_t *dist, const uint8_t *query, const uint8_
 }
 
 TARGET(AVX512)
-static void scan_avx512(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes)
+void sg_hamming_scan_avx512(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n,
+                            size_t nbytes)
 {
     size_t done;
     switch (nbytes) {
@@ -265,7 +246,7 @@ static void scan_avx512(uint16_t *dist, const uint8_t *query, const uint8_t *cod
     default:
         done = scan_any_avx512(dist, query, codes, n, nbytes);
     }
-    scan_popcnt(dist + done, query, codes + done * nbytes, n - done, nbytes);
+    sg_hamming_scan_popcnt(dist + done, query, codes + done * nbytes, n - done, nbytes);
 }
 
 /* The registry: slower before faster, so that the last usable one is chosen. */
@@ -291,14 +272,22 @@ static bool usable_avx512(void)
 }
 
 static const sg_hamming_impl impls[] = {
-    {"portable", usable_portable, scan_portable},
-    {"popcnt", usable_popcnt, scan_popcnt},
-    {"avx2", usable_avx2, scan_avx2},
-    {"avx512", usable_avx512, scan_avx512},
+    {"portable", usable_portable, sg_hamming_scan_portable, sg_hamming_filter_portable, 0.3, 0.1},
+    {"popcnt", usable_popcnt, sg_hamming_scan_popcnt, sg_hamming_filter_popcnt, 0.3, 0.1},
+    {"avx2", usable_avx2, sg_hamming_scan_avx2, sg_hamming_filter_avx2, 0.3, 0.1},
+    {"avx512", usable_avx512, sg_hamming_scan_avx512, sg_hamming_filter_avx512, 0.3, 0.1},
 };
 
 const sg_hamming_impl *sg_hamming_impls(size_t *n)
 {
     *n = sizeof impls / sizeof *impls;
     return impls;
+}
+
+const sg_hamming_impl *sg_hamming_best(void)
+{
+    size_t n;
+    const sg_hamming_impl *all = sg_hamming_impls(&n);
+    while (n > 1 && !all[n - 1].usable()) n--;
+    return &all[n - 1];
 }

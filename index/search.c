@@ -1,7 +1,7 @@
 /* Search: the registry of kinds, and what is the same for all: bounds, cuts, completeness, positions to ids. */
 #include "search_impl.h"
 
-#include <signet/buf.h>
+#include "faiss_compat_impl.h"
 #include <signet/mem.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,6 @@ static const char *const kind_names[] = {"flat"};
 static const sg_search_kind *const kinds[] = {&sg_search_flat};
 #define NKINDS (sizeof kinds / sizeof *kinds)
 _Static_assert(NKINDS == sizeof kind_names / sizeof *kind_names, "a name for each kind");
-
-struct sg_search {
-    const sg_search_kind *kind;
-    void *state;
-    size_t nbits, n;
-    uint64_t *ids; /* (n), ascending: position to id */
-};
 
 const char *const *sg_search_kinds(size_t *n)
 {
@@ -45,20 +38,83 @@ bool sg_search_kind_check(const char *kind, sg_error *err)
     return find_kind(kind, err) != NULL;
 }
 
-bool sg_search_new(sg_search **result, const char *kind, size_t nbits, const uint8_t *codes,
-                   const uint64_t *ids, size_t n, sg_error *err)
+static bool check_params(const sg_search_kind *kind, const sg_kv *params, size_t nbits, sg_error *err)
+{
+    for (size_t i = 0; params && i < params->n; i++) {
+        const char *const *name = kind->params;
+        while (*name && strcmp(*name, params->pairs[i].key) != 0) name++;
+        if (*name) continue;
+        sg_buf known = SG_BUF_INIT;
+        for (name = kind->params; *name; name++)
+            sg_buf_printf(&known, "%s%s", name == kind->params ? "" : ", ", *name);
+        sg_fail(err, SG_ERR_USAGE, "an index of kind %s has no parameter '%s' (%s)", kind->name,
+                params->pairs[i].key, known.size ? sg_buf_text(&known) : "none");
+        sg_buf_clear(&known);
+        return false;
+    }
+    return !params || !kind->check || kind->check(params, nbits, err);
+}
+
+bool sg_search_params_check(const char *kind, const sg_kv *params, sg_error *err)
+{
+    const sg_search_kind *found = find_kind(kind, err);
+    return found && check_params(found, params, 0, err);
+}
+
+/* Room for n codes and their ids. */
+static bool take_room(sg_search *search, uint8_t **codes, size_t n, sg_error *err)
+{
+    size_t nbits = search->codes.nbits, nbytes;
+    char why[256] = "";
+    if (!sg_mul_size(&nbytes, n, nbits) || !(search->ids = sg_alloc(n, sizeof *search->ids)))
+        return sg_fail_memory(err, "search");
+    search->flat = sg_faiss_flat_new(nbits, n, codes, why, sizeof why);
+    if (!search->flat) return sg_fail(err, SG_ERR_MEMORY, "FAISS: no room for %zu codes: %s", n, why);
+    search->codes.codes = *codes;
+    search->codes.n = n;
+    return true;
+}
+
+bool sg_search_begin(sg_search **result, const char *kind, const sg_kv *params, size_t nbits, size_t n,
+                     uint8_t **codes, uint64_t **ids, sg_error *err)
 {
     *result = NULL;
     const sg_search_kind *found = find_kind(kind, err);
-    if (!found || !sg_bits_check((int64_t)nbits, err)) return false;
+    if (!found || !sg_bits_check((int64_t)nbits, err) || !check_params(found, params, nbits, err))
+        return false;
     sg_search *search = sg_calloc(1, sizeof *search);
     if (!search) return sg_fail_memory(err, "search");
-    *search = (sg_search){.kind = found, .nbits = nbits, .n = n, .ids = sg_memdup(ids, n * sizeof *ids)};
-    if (search->ids ? found->build(&search->state, nbits, codes, n, err) : sg_fail_memory(err, "search")) {
-        *result = search;
-        return true;
+    search->kind = found;
+    search->codes.nbits = nbits;
+    if ((params && !sg_kv_copy(&search->params, params, err)) || !take_room(search, codes, n, err)) {
+        sg_search_free(search);
+        return false;
     }
-    sg_search_free(search);
+    *ids = search->ids;
+    *result = search;
+    return true;
+}
+
+bool sg_search_build(sg_search *search, sg_error *err)
+{
+    SG_ASSERT(!search->built);
+    search->built = search->kind->build(&search->state, &search->codes, &search->params, err);
+    return search->built;
+}
+
+bool sg_search_new(sg_search **result, const char *kind, const sg_kv *params, size_t nbits,
+                   const uint8_t *codes, const uint64_t *ids, size_t n, sg_error *err)
+{
+    uint8_t *own_codes;
+    uint64_t *own_ids;
+    if (!sg_search_begin(result, kind, params, nbits, n, &own_codes, &own_ids, err)) return false;
+    if (n > 0) {
+        memcpy(own_codes, codes, n * nbits / 8);
+        memcpy(own_ids, ids, n * sizeof *ids);
+    }
+    if (sg_search_build(*result, err)) return true;
+    sg_search_free(*result);
+    *result = NULL;
     return false;
 }
 
@@ -66,13 +122,62 @@ void sg_search_free(sg_search *search)
 {
     if (!search) return;
     if (search->state) search->kind->destroy(search->state);
+    sg_faiss_binary_free(search->flat);
+    sg_kv_clear(&search->params);
     sg_free(search->ids);
     sg_free(search);
 }
 
 size_t sg_search_size(const sg_search *search)
 {
-    return search->n;
+    return search->codes.n;
+}
+
+size_t sg_search_nbits(const sg_search *search)
+{
+    return search->codes.nbits;
+}
+
+const uint8_t *sg_search_codes(const sg_search *search)
+{
+    return search->codes.codes;
+}
+
+const uint64_t *sg_search_ids(const sg_search *search)
+{
+    return search->ids;
+}
+
+/* The first place >= from whose id is not below `id`: by steps that double, then by halving. */
+static size_t find_id(const sg_search *search, size_t from, uint64_t id)
+{
+    size_t n = search->codes.n, low = from, high = from, step = 1;
+    while (high < n && search->ids[high] < id) {
+        low = high + 1;
+        high = step < n - high ? high + step : n;
+        step *= 2;
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (search->ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool sg_search_mask(uint64_t **mask, const sg_search *search, const uint64_t *ids, size_t n, sg_error *err)
+{
+    uint64_t *bits = sg_calloc(search->codes.n / 64 + 1, sizeof *bits);
+    *mask = bits;
+    if (!bits) return sg_fail_memory(err, "mask");
+    for (size_t i = 0, at = 0; i < n; i++) {
+        at = find_id(search, at, ids[i]);
+        if (at == search->codes.n) break;
+        if (search->ids[at] == ids[i]) bits[at / 64] |= (uint64_t)1 << at % 64;
+    }
+    return true;
 }
 
 static int compare_near(const void *a, const void *b)
@@ -82,6 +187,16 @@ static int compare_near(const void *a, const void *b)
     return (x->position > y->position) - (x->position < y->position);
 }
 
+/* A kind may have found them in any order; a scan has them sorted. */
+static void sort(sg_near_list *list)
+{
+    for (size_t i = 1; i < list->n; i++)
+        if (compare_near(&list->items[i - 1], &list->items[i]) > 0) {
+            qsort(list->items, list->n, sizeof *list->items, compare_near);
+            return;
+        }
+}
+
 /* The first n of a list as a result. */
 static bool give(sg_search_result *result, const sg_search *search, const sg_near_list *list, size_t n,
                  sg_error *err)
@@ -89,7 +204,6 @@ static bool give(sg_search_result *result, const sg_search *search, const sg_nea
     result->hits = sg_alloc(n, sizeof *result->hits);
     if (!result->hits) return sg_fail_memory(err, "answers");
     result->n = n;
-    result->exact = search->kind->exact;
     /* The list is longer than the answer only by what k cut off. */
     result->complete = n == 0 || n == list->n || list->items[n].distance != list->items[n - 1].distance;
     for (size_t i = 0; i < n; i++)
@@ -97,42 +211,38 @@ static bool give(sg_search_result *result, const sg_search *search, const sg_nea
     return true;
 }
 
-/* One more than k is asked for, to know whether equals of the last were cut. */
-static bool run_nearest(sg_search_result *results, sg_near_list *lists, const sg_search *search,
-                        const uint8_t *queries, size_t nq, size_t k, unsigned radius, sg_error *err)
+/* One more than k is looked for, to know whether equals of the last were cut. */
+static bool find(sg_near_list *lists, const sg_search *search, const uint8_t *queries, size_t nq,
+                 const sg_search_ask *ask, sg_error *err)
 {
-    size_t ask = k < search->n ? k + 1 : search->n;
-    if (!search->kind->nearest(lists, search->state, queries, nq, ask, err)) return false;
-    for (size_t q = 0; q < nq; q++) {
-        while (lists[q].n > 0 && lists[q].items[lists[q].n - 1].distance > radius) lists[q].n--;
-        if (!give(&results[q], search, &lists[q], lists[q].n < k ? lists[q].n : k, err)) return false;
+    const sg_search_rows *codes = &search->codes;
+    unsigned radius = ask->radius < 0 || (size_t)ask->radius > codes->nbits ? (unsigned)codes->nbits
+                                                                            : (unsigned)ask->radius;
+    size_t k = ask->k == 0 ? 0 : ask->k < codes->n ? ask->k + 1 : codes->n;
+    if (ask->mask) {
+        const sg_hamming_ask masked = {.k = k, .radius = radius, .mask = ask->mask};
+        return sg_hamming_nearest(lists, queries, nq, codes->codes, codes->n, codes->nbits / 8, &masked, err);
     }
-    return true;
-}
-
-static bool run_within(sg_search_result *results, sg_near_list *lists, const sg_search *search,
-                       const uint8_t *queries, size_t nq, unsigned radius, sg_error *err)
-{
-    if (!search->kind->within(lists, search->state, queries, nq, radius, err)) return false;
-    for (size_t q = 0; q < nq; q++) {
-        qsort(lists[q].items, lists[q].n, sizeof *lists[q].items, compare_near);
-        if (!give(&results[q], search, &lists[q], lists[q].n, err)) return false;
-    }
-    return true;
+    return k > 0 ? search->kind->nearest(lists, search->state, codes, queries, nq, k, radius, err)
+                 : search->kind->within(lists, search->state, codes, queries, nq, radius, err);
 }
 
 bool sg_search_run(sg_search_result *results, const sg_search *search, const uint8_t *queries, size_t nq,
-                   size_t k, int radius, sg_error *err)
+                   const sg_search_ask *ask, sg_error *err)
 {
-    for (size_t q = 0; q < nq; q++) results[q] = (sg_search_result){.exact = true, .complete = true};
-    if (k == 0 && radius < 0) return sg_fail(err, SG_ERR_USAGE, "a search needs k or a radius");
-    if (nq == 0 || search->n == 0) return true;
-    unsigned bound =
-        radius < 0 || (size_t)radius > search->nbits ? (unsigned)search->nbits : (unsigned)radius;
+    bool exact = ask->mask || search->kind->exact;
+    SG_ASSERT(search->built);
+    for (size_t q = 0; q < nq; q++) results[q] = (sg_search_result){.exact = exact, .complete = true};
+    if (ask->k == 0 && ask->radius < 0) return sg_fail(err, SG_ERR_USAGE, "a search needs k or a radius");
+    if (nq == 0 || search->codes.n == 0) return true;
     sg_near_list *lists = sg_calloc(nq, sizeof *lists);
     if (!lists) return sg_fail_memory(err, "answers");
-    bool ok = k > 0 ? run_nearest(results, lists, search, queries, nq, k, bound, err)
-                    : run_within(results, lists, search, queries, nq, bound, err);
+    bool ok = find(lists, search, queries, nq, ask, err);
+    for (size_t q = 0; ok && q < nq; q++) {
+        size_t n = ask->k > 0 && ask->k < lists[q].n ? ask->k : lists[q].n;
+        if (ask->k == 0) sort(&lists[q]);
+        ok = give(&results[q], search, &lists[q], n, err);
+    }
     for (size_t q = 0; q < nq; q++) {
         sg_free(lists[q].items);
         if (!ok) sg_search_result_clear(&results[q]);

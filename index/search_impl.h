@@ -1,34 +1,48 @@
-/* A search kind: one table of functions. Kinds know positions (0 to n - 1) only. */
+/* A search kind: one table of functions. Kinds know positions (0 to n - 1) only, and work over the one copy of the
+ * codes that the search owns. */
 #ifndef SIGNET_SEARCH_IMPL_H
 #define SIGNET_SEARCH_IMPL_H
 
+#include <signet/buf.h>
 #include <signet/search.h>
 
-typedef struct sg_near {
-    uint32_t distance;
-    uint64_t position;
-} sg_near;
-
-/* The answers to one query. */
-typedef struct sg_near_list {
-    sg_near *items; /* owned */
-    size_t n;
-} sg_near_list;
+/* The codes as a kind sees them: borrowed for its state's life. */
+typedef struct sg_search_rows {
+    size_t nbits, n;
+    const uint8_t *codes; /* (n, nbits / 8) */
+} sg_search_rows;
 
 typedef struct sg_search_kind {
     const char *name;
     bool exact;
-    /* codes (n, nbits / 8) are copied. */
-    bool (*build)(void **state, size_t nbits, const uint8_t *codes, size_t n, sg_error *err);
-    void (*destroy)(void *state);
-    /* lists (nq), empty at first; filled ones are the caller's also on failure. nearest: the k <= n nearest by
-     * (distance, position), n > 0. within: all at a distance <= radius, in any order. */
-    bool (*nearest)(sg_near_list *lists, const void *state, const uint8_t *queries, size_t nq, size_t k,
-                    sg_error *err);
-    bool (*within)(sg_near_list *lists, const void *state, const uint8_t *queries, size_t nq, unsigned radius,
-                   sg_error *err);
+    const char *const *params; /* the names that it knows, NULL at the end */
+    /* The values of params, whose names are known; nbits 0: not known yet. NULL: nothing to check. */
+    bool (*check)(const sg_kv *params, size_t nbits, sg_error *err);
+    /* params passed check; those absent are by size. state may stay NULL. */
+    bool (*build)(void **state, const sg_search_rows *codes, const sg_kv *params, sg_error *err);
+    void (*destroy)(void *state); /* not called for NULL */
+    /* lists (nq), empty at first; filled ones are the caller's also on failure. n > 0. nearest: the k <= n nearest of
+     * those within radius, by (distance, position). within: all at a distance <= radius, in any order. */
+    bool (*nearest)(sg_near_list *lists, const void *state, const sg_search_rows *codes,
+                    const uint8_t *queries, size_t nq, size_t k, unsigned radius, sg_error *err);
+    bool (*within)(sg_near_list *lists, const void *state, const sg_search_rows *codes,
+                   const uint8_t *queries, size_t nq, unsigned radius, sg_error *err);
+    /* The state as bytes and back; both NULL for a kind that is quick to build. */
+    bool (*save)(const void *state, sg_buf *bytes, sg_error *err);
+    bool (*load)(void **state, const sg_search_rows *codes, const uint8_t *bytes, size_t nbytes,
+                 sg_error *err);
 } sg_search_kind;
 
 extern const sg_search_kind sg_search_flat;
+
+struct sg_search {
+    const sg_search_kind *kind;
+    sg_kv params;
+    void *flat;           /* FAISS's binary flat index (FaissIndexBinary), which holds the codes */
+    sg_search_rows codes; /* those */
+    uint64_t *ids;        /* (n), ascending: position to id */
+    void *state;          /* of the kind */
+    bool built;
+};
 
 #endif

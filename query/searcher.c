@@ -26,7 +26,7 @@ static bool refresh(sg_searcher *s, sg_error *err)
     sg_store_info_clear(&now);
     if (s->search && generation == s->generation) return true;
     if (!sg_store_load(&codes, &ids, &n, &generation, s->index->store, err)) return false;
-    bool ok = sg_search_new(&fresh, s->index->info.kind, s->index->info.nbits, codes, ids, n, err);
+    bool ok = sg_search_new(&fresh, s->index->info.kind, NULL, s->index->info.nbits, codes, ids, n, err);
     sg_free(codes);
     sg_free(ids);
     if (!ok) return false;
@@ -80,9 +80,10 @@ static void clear_result(sg_answer *answer)
 /* Codes are of one generation, paths of a later one perhaps: what was removed in between is looked for again. */
 static bool search(sg_answer *answer, sg_searcher *s, size_t k, int radius, sg_error *err)
 {
+    const sg_search_ask ask = {.k = k, .radius = radius};
     for (int i = 0; i < ATTEMPTS; i++) {
         sg_error why = {SG_OK, ""};
-        if (refresh(s, &why) && sg_search_run(&answer->result, s->search, answer->code, 1, k, radius, &why) &&
+        if (refresh(s, &why) && sg_search_run(&answer->result, s->search, answer->code, 1, &ask, &why) &&
             find_paths(answer, s, &why)) {
             answer->generation = s->generation;
             return true;

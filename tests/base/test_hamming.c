@@ -46,6 +46,47 @@ static void check_scan(scan_function *scan, size_t n, size_t nbytes, size_t shif
     free(codes);
 }
 
+/* The rows that pass a bound, against all distances; at each of a few bounds. */
+static void check_filter(const sg_hamming_impl *impl, size_t n, size_t nbytes, size_t shift, sg_rng *rng)
+{
+    uint8_t *codes = malloc(n * nbytes + shift + 1), *query = malloc(nbytes);
+    uint32_t *hits = malloc((n + 1) * sizeof *hits);
+    fill(codes + shift, n, nbytes, rng);
+    fill(query, 1, nbytes, rng);
+    const unsigned bounds[] = {0, 1, (unsigned)nbytes * 7 / 2, (unsigned)nbytes * 4, (unsigned)nbytes * 8};
+    for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++) {
+        size_t found = 0;
+        hits[n] = 0xabcdabcd;
+        size_t count = impl->filter(hits, query, codes + shift, n, nbytes, bounds[b]);
+        for (size_t i = 0; i < n; i++) {
+            unsigned d = distance_of(query, codes + shift + i * nbytes, nbytes);
+            if (d > bounds[b]) continue;
+            if (found >= count || hits[found] != (d << 16 | (uint32_t)i))
+                fail_msg("%s: n %zu nbytes %zu bound %u: row %zu at %u is not there", impl->name, n, nbytes,
+                         bounds[b], i, d);
+            found++;
+        }
+        assert_int_equal(count, found);
+        assert_int_equal(hits[n], 0xabcdabcd);
+    }
+    free(hits);
+    free(query);
+    free(codes);
+}
+
+static void test_filters_against_bits(void **state)
+{
+    (void)state;
+    size_t kernels;
+    const sg_hamming_impl *impls = sg_hamming_impls(&kernels);
+    for (size_t k = 0; k < kernels; k++) {
+        sg_rng rng = sg_rng_at(k, SG_RNG_TEST, 1, 0);
+        for (size_t nbytes = 1; impls[k].usable() && nbytes <= SG_BITS_MAX / 8; nbytes += nbytes < 20 ? 1 : 4)
+            for (size_t n = 0; n <= 300; n += n < 3 ? 1 : 99) check_filter(&impls[k], n, nbytes, n % 9, &rng);
+        if (impls[k].usable()) check_filter(&impls[k], SG_HAMMING_ROWS_MAX, 1, 0, &rng);
+    }
+}
+
 static void test_kernels_against_bits(void **state)
 {
     (void)state;
@@ -86,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels_against_bits),
+        cmocka_unit_test(test_filters_against_bits),
         cmocka_unit_test(test_the_chosen_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

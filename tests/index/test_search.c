@@ -1,5 +1,7 @@
+#include "index/search_impl.h"
 #include "reference.h"
 
+#include <faiss/c_api/IndexBinary_c.h>
 #include <signet/cpu.h>
 #include <signet/search.h>
 
@@ -44,14 +46,15 @@ static void free_set(set *s)
 }
 
 /* Compares a result with sorting everything. */
-static void assert_result(const sg_search_result *result, const set *s, const uint8_t *query, size_t k,
-                          int radius)
+static void assert_masked_result(const sg_search_result *result, const set *s, const uint8_t *query, size_t k,
+                                 int radius, const bool *allowed)
 {
     sg_hit *all = calloc(s->n + 1, sizeof *all);
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
         unsigned d = naive_distance(query, s->codes + i * (s->nbits / 8), s->nbits);
-        if (radius < 0 || d <= (unsigned)radius) all[n++] = (sg_hit){s->ids[i], d};
+        if ((radius < 0 || d <= (unsigned)radius) && (!allowed || allowed[i]))
+            all[n++] = (sg_hit){s->ids[i], d};
     }
     qsort(all, n, sizeof *all, by_distance_and_id);
     size_t want = k > 0 && k < n ? k : n;
@@ -66,6 +69,12 @@ static void assert_result(const sg_search_result *result, const set *s, const ui
     free(all);
 }
 
+static void assert_result(const sg_search_result *result, const set *s, const uint8_t *query, size_t k,
+                          int radius)
+{
+    assert_masked_result(result, s, query, k, radius, NULL);
+}
+
 static void check_set(const set *s, sg_rng *rng)
 {
     enum { NQ = 5 };
@@ -74,7 +83,8 @@ static void check_set(const set *s, sg_rng *rng)
     uint8_t queries[NQ * SG_BITS_MAX / 8];
     const size_t ks[] = {0, 1, 2, 10, 100, s->n, s->n + 5, SIZE_MAX};
     const int radii[] = {-1, 0, 1, 3, (int)s->nbits / 2, (int)s->nbits, 100000};
-    if (!sg_search_new(&search, "flat", s->nbits, s->codes, s->ids, s->n, &err)) fail_msg("%s", err.message);
+    if (!sg_search_new(&search, "flat", NULL, s->nbits, s->codes, s->ids, s->n, &err))
+        fail_msg("%s", err.message);
     assert_int_equal(sg_search_size(search), s->n);
     for (size_t i = 0; i < NQ * s->nbits / 8; i++) queries[i] = (uint8_t)sg_rng_u32(rng);
     if (s->n > 0) memcpy(queries, s->codes + sg_rng_below(rng, s->n) * (s->nbits / 8), s->nbits / 8);
@@ -82,7 +92,8 @@ static void check_set(const set *s, sg_rng *rng)
         for (size_t r = 0; r < sizeof radii / sizeof *radii; r++) {
             sg_search_result results[NQ];
             if (ks[k] == 0 && radii[r] < 0) continue;
-            if (!sg_search_run(results, search, queries, NQ, ks[k], radii[r], &err))
+            if (!sg_search_run(results, search, queries, NQ, &(sg_search_ask){.k = ks[k], .radius = radii[r]},
+                               &err))
                 fail_msg("%s", err.message);
             for (size_t q = 0; q < NQ; q++) {
                 assert_result(&results[q], s, queries + q * s->nbits / 8, ks[k], radii[r]);
@@ -117,15 +128,87 @@ static void test_many_ties(void **state)
     sg_error err = {0};
     sg_search *search;
     set s = make_set(64, 70000, 5, &rng);
-    assert_true(sg_search_new(&search, "flat", 64, s.codes, s.ids, s.n, &err));
+    assert_true(sg_search_new(&search, "flat", NULL, 64, s.codes, s.ids, s.n, &err));
     static const size_t ks[] = {1, 10, 5000};
     for (size_t i = 0; i < 3; i++) {
         sg_search_result result;
         const uint8_t *query = s.codes + 8 * sg_rng_below(&rng, s.n);
-        assert_true(sg_search_run(&result, search, query, 1, ks[i], -1, &err));
+        assert_true(
+            sg_search_run(&result, search, query, 1, &(sg_search_ask){.k = ks[i], .radius = -1}, &err));
         assert_result(&result, &s, query, ks[i], -1);
         sg_search_result_clear(&result);
     }
+    sg_search_free(search);
+    free_set(&s);
+}
+
+/* FAISS's own search over the same memory, which it takes for an index of its own: the same distances, and the same positions but for equals at the end. */
+static void test_against_faiss(void **state)
+{
+    (void)state;
+    enum { NQ = 20, K = 30 };
+    sg_rng rng = sg_rng_at(5, SG_RNG_TEST, 0, 0);
+    static const size_t bits[] = {32, 64, 128, 264, 1024};
+    for (size_t b = 0; b < sizeof bits / sizeof *bits; b++) {
+        sg_error err = {0};
+        uint8_t *codes, queries[NQ * SG_BITS_MAX / 8];
+        uint64_t *ids;
+        int32_t distances[NQ * K];
+        idx_t positions[NQ * K];
+        sg_search *search;
+        sg_search_result results[NQ];
+        set s = make_set(bits[b], 3000, 32, &rng);
+        for (size_t i = 0; i < NQ * bits[b] / 8; i++) queries[i] = (uint8_t)sg_rng_u32(&rng);
+        assert_true(sg_search_begin(&search, "flat", NULL, bits[b], s.n, &codes, &ids, &err));
+        memcpy(codes, s.codes, s.n * bits[b] / 8);
+        memcpy(ids, s.ids, s.n * sizeof *ids);
+        assert_true(sg_search_build(search, &err));
+        assert_int_equal(faiss_IndexBinary_search(search->flat, NQ, queries, K, distances, positions), 0);
+        assert_true(
+            sg_search_run(results, search, queries, NQ, &(sg_search_ask){.k = K, .radius = -1}, &err));
+        for (size_t q = 0; q < NQ; q++) {
+            for (size_t i = 0; i < K; i++) {
+                assert_int_equal(results[q].hits[i].distance, distances[q * K + i]);
+                if (distances[q * K + i] < distances[q * K + K - 1])
+                    assert_int_equal(results[q].hits[i].id, s.ids[positions[q * K + i]]);
+            }
+            sg_search_result_clear(&results[q]);
+        }
+        sg_search_free(search);
+        free_set(&s);
+    }
+}
+
+/* Only some ids: those that are there, those that are not, none, all. */
+static void test_masks(void **state)
+{
+    (void)state;
+    sg_rng rng = sg_rng_at(6, SG_RNG_TEST, 0, 0);
+    sg_error err = {0};
+    sg_search *search;
+    static bool allowed[5000];
+    static uint64_t ids[2 * 5000];
+    set s = make_set(64, 5000, 10, &rng);
+    const uint8_t *query = s.codes + 8 * 77;
+    assert_true(sg_search_new(&search, "flat", NULL, 64, s.codes, s.ids, s.n, &err));
+    for (uint32_t one_in = 0; one_in <= 1000; one_in = one_in ? 10 * one_in : 1)
+        for (size_t k = 0; k <= 30; k += 15) {
+            size_t n = 0;
+            uint64_t *mask;
+            sg_search_result result;
+            for (size_t i = 0; i < s.n; i++) {
+                allowed[i] = one_in > 0 && sg_rng_u32(&rng) % one_in == 0;
+                if (allowed[i]) ids[n++] = s.ids[i];
+                if (i % 3 == 0 && i + 1 < s.n && s.ids[i] + 1 < s.ids[i + 1]) ids[n++] = s.ids[i] + 1;
+            }
+            ids[n++] = UINT64_MAX;
+            assert_true(sg_search_mask(&mask, search, ids, n, &err));
+            const sg_search_ask ask = {.k = k, .radius = k == 15 ? 3 : k == 0 ? 4 : -1, .mask = mask};
+            assert_true(sg_search_run(&result, search, query, 1, &ask, &err));
+            assert_masked_result(&result, &s, query, k, ask.radius, allowed);
+            sg_search_result_clear(&result);
+            sg_free(mask);
+        }
     sg_search_free(search);
     free_set(&s);
 }
@@ -143,13 +226,14 @@ static void test_many_queries(void **state)
     int before = sg_threads();
     set s = make_set(32, 800, 8, &rng);
     for (size_t i = 0; i < sizeof queries; i++) queries[i] = (uint8_t)sg_rng_u32(&rng);
-    assert_true(sg_search_new(&search, "flat", 32, s.codes, s.ids, s.n, &err));
+    assert_true(sg_search_new(&search, "flat", NULL, 32, s.codes, s.ids, s.n, &err));
     for (int threads = 1; threads <= 3; threads++) {
         sg_threads_set(threads);
         for (int by_radius = 0; by_radius < 2; by_radius++) {
             size_t k = by_radius ? 0 : 7;
             int radius = by_radius ? 9 : -1;
-            assert_true(sg_search_run(many, search, queries, NQ, k, radius, &err));
+            assert_true(
+                sg_search_run(many, search, queries, NQ, &(sg_search_ask){.k = k, .radius = radius}, &err));
             for (size_t q = 0; q < NQ; q++) {
                 assert_result(&many[q], &s, queries + 4 * q, k, radius);
                 sg_search_result_clear(&many[q]);
@@ -169,21 +253,30 @@ static void test_refusals(void **state)
     sg_search_result result;
     const uint8_t code[8] = {0};
     const uint64_t id = 1;
-    assert_false(sg_search_new(&search, "tree", 64, code, &id, 1, &err));
+    assert_false(sg_search_new(&search, "tree", NULL, 64, code, &id, 1, &err));
     assert_null(search);
     assert_int_equal(err.code, SG_ERR_USAGE);
     assert_string_equal(err.message, "no kind of index 'tree' (flat)");
-    assert_false(sg_search_new(&search, "flat", 12, code, &id, 1, &err));
+    assert_false(sg_search_new(&search, "flat", NULL, 12, code, &id, 1, &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
-    assert_true(sg_search_new(&search, "flat", 64, code, &id, 1, &err));
-    assert_false(sg_search_run(&result, search, code, 1, 0, -1, &err));
+    assert_true(sg_search_new(&search, "flat", NULL, 64, code, &id, 1, &err));
+    assert_false(sg_search_run(&result, search, code, 1, &(sg_search_ask){.radius = -1}, &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
-    assert_true(sg_search_run(&result, search, code, 0, 3, -1, &err));
+    assert_true(sg_search_run(&result, search, code, 0, &(sg_search_ask){.k = 3, .radius = -1}, &err));
     sg_search_free(search);
     size_t n;
     assert_string_equal(sg_search_kinds(&n)[0], "flat");
     assert_int_equal(n, 1);
     assert_true(sg_search_kind_check("flat", &err));
+    sg_kv params = SG_KV_INIT;
+    assert_true(sg_search_params_check("flat", NULL, &err) && sg_search_params_check("flat", &params, &err));
+    assert_true(sg_kv_set(&params, "tables", "4", &err));
+    assert_false(sg_search_params_check("flat", &params, &err));
+    assert_int_equal(err.code, SG_ERR_USAGE);
+    assert_string_equal(err.message, "an index of kind flat has no parameter 'tables' (none)");
+    assert_false(sg_search_new(&search, "flat", &params, 64, code, &id, 1, &err));
+    assert_null(search);
+    sg_kv_clear(&params);
     assert_false(sg_search_kind_check("", &err));
 }
 
@@ -192,15 +285,18 @@ static bool whole_search(sg_error *err)
     static const uint8_t codes[24] = {0};
     static const uint64_t ids[3] = {4, 5, 6};
     sg_search *search = NULL;
+    uint64_t *mask = NULL;
     sg_search_result nearest[2] = {0}, within[2] = {0};
-    bool ok = sg_search_new(&search, "flat", 64, codes, ids, 3, err) &&
-              sg_search_run(nearest, search, codes, 2, 2, -1, err) &&
-              sg_search_run(within, search, codes, 2, 0, 5, err);
+    bool ok = sg_search_new(&search, "flat", NULL, 64, codes, ids, 3, err) &&
+              sg_search_mask(&mask, search, ids, 2, err) &&
+              sg_search_run(nearest, search, codes, 2, &(sg_search_ask){.k = 2, .radius = -1}, err) &&
+              sg_search_run(within, search, codes, 2, &(sg_search_ask){.radius = 5}, err);
     if (!ok) assert_true(!within[0].hits && !within[1].hits);
     for (int i = 0; i < 2; i++) {
         sg_search_result_clear(&nearest[i]);
         sg_search_result_clear(&within[i]);
     }
+    sg_free(mask);
     sg_search_free(search);
     return ok;
 }
@@ -215,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_sorting), cmocka_unit_test(test_many_ties),
+        cmocka_unit_test(test_against_faiss),   cmocka_unit_test(test_masks),
         cmocka_unit_test(test_many_queries),    cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_without_memory),
     };
