@@ -14,8 +14,7 @@
 #define MARK   ".signet-" /* .NAME.signet-PID.tmp */
 #define ENDING ".tmp"
 
-/* A folder of files only. */
-static void remove_folder(const char *path)
+void sg_folder_remove(const char *path)
 {
     char **names, *file;
     size_t n;
@@ -58,7 +57,7 @@ static void sweep(const char *parent, const char *base)
     if (!sg_dir_list(&names, &n, parent, NULL)) return;
     for (size_t i = 0; i < n; i++)
         if (left_by_the_dead(names[i], base) && sg_path_join(&path, parent, names[i], NULL)) {
-            if (sg_is_dir(path)) remove_folder(path);
+            if (sg_is_dir(path)) sg_folder_remove(path);
             sg_free(path);
         }
     sg_names_free(names, n);
@@ -110,7 +109,7 @@ done:
     return ok;
 }
 
-static bool sync_folder(const char *path, sg_error *err)
+bool sg_folder_sync(const char *path, sg_error *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL); /* some file systems cannot: EINVAL */
@@ -122,13 +121,13 @@ static bool sync_folder(const char *path, sg_error *err)
 bool sg_folder_commit(sg_folder *folder, sg_error *err)
 {
     char *parent = parent_of(folder->path);
-    bool ok = parent ? sync_folder(folder->temporary, err) : sg_fail_memory(err, folder->path);
+    bool ok = parent ? sg_folder_sync(folder->temporary, err) : sg_fail_memory(err, folder->path);
     if (ok && rename(folder->temporary, folder->path) != 0)
         ok = sg_fail_errno(err, errno, "%s: cannot make the folder", folder->path);
     if (ok) {
         sg_free(folder->temporary);
         folder->temporary = NULL;
-        ok = sync_folder(parent, err);
+        ok = sg_folder_sync(parent, err);
     }
     sg_free(parent);
     sg_folder_abort(folder);
@@ -137,7 +136,7 @@ bool sg_folder_commit(sg_folder *folder, sg_error *err)
 
 void sg_folder_abort(sg_folder *folder)
 {
-    if (folder->temporary) remove_folder(folder->temporary);
+    if (folder->temporary) sg_folder_remove(folder->temporary);
     sg_free(folder->temporary);
     sg_free(folder->path);
     *folder = (sg_folder){NULL, NULL};

@@ -13,4 +13,9 @@ bool sg_folder_begin(sg_folder *folder, const char *path, sg_error *err);
 bool sg_folder_commit(sg_folder *folder, sg_error *err); /* also aborts on failure */
 void sg_folder_abort(sg_folder *folder);
 
+/* Removes a folder of files only; that there is none is no matter. */
+void sg_folder_remove(const char *path);
+/* fsync of a folder: makes a rename in it last. */
+bool sg_folder_sync(const char *path, sg_error *err);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "bytes_impl.h"
 #include <errno.h>
+#include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +24,7 @@
 /* Tree record: pad u32, flags u16, depth u16, pages of three kinds, entries, root: u64 each. */
 #define TREE_NBYTES 48
 /* Meta page, after the head: magic u32, version u32, address, map size, free and main tree, last page, txnid. */
-#define META_NBYTES   136
+#define META_TXNID    (PAGE_HEAD + 128)
 #define META_MAGIC    0xBEEFC0DEu
 #define META_VERSION  1
 #define INTEGER_KEY   0x08
@@ -32,6 +33,7 @@
 #define PAGE_MAX      32768
 #define NPAGES_MAX    ((uint64_t)1 << 47)
 #define META_ATTEMPTS 20
+#define COPY_NBYTES   ((size_t)1 << 20)
 
 static bool damaged(const char *path, uint64_t page, const char *what, sg_error *err)
 {
@@ -58,6 +60,7 @@ typedef struct meta {
     size_t page_nbytes;
     uint64_t last_page, txnid;
     sg_tree free, main;
+    uint8_t bytes[SG_META_NBYTES];
 } meta;
 
 static sg_tree tree_parse(const uint8_t *record, const char *name)
@@ -102,10 +105,11 @@ static const char *meta_parse(meta *m, const uint8_t *page, uint64_t number)
 static bool meta_read(meta *m, const char **fault, int fd, const char *path, size_t page_nbytes,
                       uint64_t number, sg_error *err)
 {
-    uint8_t page[PAGE_HEAD + META_NBYTES];
+    uint8_t page[SG_META_NBYTES];
     bool whole;
     if (!read_at(page, sizeof page, &whole, fd, number * page_nbytes, path, err)) return false;
     *fault = whole ? meta_parse(m, page, number) : "the file ends in it";
+    if (!*fault) memcpy(m->bytes, page, sizeof page);
     return true;
 }
 
@@ -158,7 +162,57 @@ bool sg_pages_snapshot(sg_pages *pages, bool *moved, int fd, const char *path, u
                         .npages = m.last_page + 1,
                         .free = m.free,
                         .main = m.main};
+    memcpy(pages->meta, m.bytes, sizeof m.bytes);
     return true;
+}
+
+/* --- writing a state --- */
+
+static bool write_at(int fd, const uint8_t *bytes, size_t nbytes, uint64_t offset, const char *path,
+                     sg_error *err)
+{
+    for (size_t done = 0; done < nbytes;) {
+        ssize_t put = pwrite(fd, bytes + done, nbytes - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return sg_fail_errno(err, errno, "%s: cannot write", path);
+        done += (size_t)put;
+    }
+    return true;
+}
+
+bool sg_pages_seal(const sg_pages *pages, int fd, const char *path, uint64_t txnid, sg_error *err)
+{
+    uint8_t *page = sg_calloc(pages->page_nbytes, 1);
+    if (!page) return sg_fail_memory(err, path);
+    bool ok = true;
+    for (unsigned i = 0; ok && i < 2; i++) {
+        uint64_t id = txnid - 1 + i, number = id & 1;
+        memcpy(page, pages->meta, SG_META_NBYTES);
+        sg_put_u64(page, number);
+        sg_put_u64(page + META_TXNID, id);
+        ok = write_at(fd, page, pages->page_nbytes, number * pages->page_nbytes, path, err);
+    }
+    sg_free(page);
+    return ok;
+}
+
+bool sg_pages_copy(const sg_pages *pages, int fd, const char *path, uint64_t txnid, sg_error *err)
+{
+    uint64_t at = 2 * pages->page_nbytes, end = pages->npages * pages->page_nbytes;
+    uint8_t *bytes = sg_alloc(COPY_NBYTES, 1);
+    if (!bytes) return sg_fail_memory(err, path);
+    bool ok = true, more = true;
+    while (ok && more && at < end) {
+        size_t want = end - at < COPY_NBYTES ? end - at : COPY_NBYTES;
+        ssize_t got = pread(pages->fd, bytes, want, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) ok = sg_fail_errno(err, errno, "%s: cannot read", pages->path);
+        more = got > 0; /* pages at the end that no one uses may be missing */
+        ok = ok && sg_interrupt_check(err) && write_at(fd, bytes, (size_t)got, at, path, err);
+        at += ok ? (uint64_t)got : 0;
+    }
+    sg_free(bytes);
+    return ok && sg_pages_seal(pages, fd, path, txnid, err);
 }
 
 /* --- walking --- */

@@ -83,19 +83,44 @@ static bool take_writers_place(sg_store *store, int timeout_ms, sg_error *err)
     return true;
 }
 
-static bool open_file(sg_store *store, int timeout_ms, sg_error *err)
+/* Has another file taken the name of the open one? Compaction does that (store_copy.c). */
+static bool replaced(const sg_store *store)
 {
-    struct stat st;
-    if (stat(store->dir, &st) != 0) return sg_fail_errno(err, errno, "%s: cannot open the index", store->dir);
-    if (!S_ISDIR(st.st_mode)) return sg_fail(err, SG_ERR_IO, "%s: is no folder, so no index", store->dir);
-    if (!sg_store_check_place(store->dir, err)) return false;
+    struct stat mine, there;
+    return fstat(store->fd, &mine) == 0 && stat(store->file, &there) == 0 &&
+           (mine.st_ino != there.st_ino || mine.st_dev != there.st_dev);
+}
+
+static void shut(sg_store *store)
+{
+    if (store->env) mdb_env_close(store->env);
+    if (store->fd >= 0) close(store->fd);
+    store->env = NULL;
+    store->fd = -1;
+}
+
+static bool open_data(sg_store *store, int timeout_ms, sg_error *err)
+{
     store->fd = open(store->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not keep us waiting */
     if (store->fd < 0 && errno == ENOENT)
         return sg_fail(err, SG_ERR_NOT_FOUND, "%s: holds no index (no %s)", store->dir, SG_STORE_DATA);
     if (store->fd < 0) return sg_fail_errno(err, errno, "%s: cannot open", store->file);
     if (store->writable && faccessat(AT_FDCWD, store->file, W_OK, AT_EACCESS) != 0)
         return sg_fail_errno(err, errno, "%s: cannot write", store->file);
-    if (store->writable && !take_writers_place(store, timeout_ms, err)) return false;
+    return !store->writable || take_writers_place(store, timeout_ms, err);
+}
+
+static bool open_file(sg_store *store, int timeout_ms, sg_error *err)
+{
+    struct stat st;
+    if (stat(store->dir, &st) != 0) return sg_fail_errno(err, errno, "%s: cannot open the index", store->dir);
+    if (!S_ISDIR(st.st_mode)) return sg_fail(err, SG_ERR_IO, "%s: is no folder, so no index", store->dir);
+    if (!sg_store_check_place(store->dir, err) || !open_data(store, timeout_ms, err)) return false;
+    while (replaced(store)) { /* the lock that was waited for is that of a file without a name */
+        shut(store);
+        if (!open_data(store, timeout_ms, err)) return false;
+    }
+    if (store->writable) sg_store_sweep(store);
     return sg_pages_check_file(store->fd, store->file, err);
 }
 
@@ -151,9 +176,36 @@ static bool open_tables(sg_store *store, sg_error *err)
     sg_view_close(&view);
     if (rc != 0) return sg_store_fail(store, rc, "cannot open a table", err);
     if (!sg_view_open(&view, store, err)) return false;
-    store->code_nbytes = view.head.nbits / 8;
+    if (store->code_nbytes == 0) { /* not a file that took the place of another */
+        store->code_nbytes = view.head.nbits / 8;
+        memcpy(store->fingerprint, view.head.fingerprint, SG_FINGERPRINT_NBYTES);
+    }
+    ok = memcmp(store->fingerprint, view.head.fingerprint, SG_FINGERPRINT_NBYTES) == 0 &&
+         store->code_nbytes == view.head.nbits / 8;
     sg_view_close(&view);
-    return true;
+    return ok ? true
+              : sg_fail(err, SG_ERR_MISMATCH, "%s: has become the index of another encoder: open it anew",
+                        store->dir);
+}
+
+/* What was checked through fd must be what LMDB has mapped: both go by the name, one after the other. */
+static bool open_all(sg_store *store, int timeout_ms, sg_error *err)
+{
+    for (;; shut(store)) {
+        if (!open_file(store, timeout_ms, err) || !open_environment(store, err)) return false;
+        if (!replaced(store)) return open_tables(store, err);
+    }
+}
+
+bool sg_store_follow(sg_store *store, bool must, sg_error *err)
+{
+    if (store->writable || (store->env && !replaced(store))) return true;
+    if (store->readers > 0) /* other views of this process stand in the old file */
+        return !must || sg_fail(err, SG_ERR_IO, "%s: has been compacted meanwhile; try again", store->dir);
+    shut(store);
+    if (open_all(store, 0, err)) return true;
+    shut(store);
+    return false;
 }
 
 bool sg_store_open(sg_store **result, const char *dir, bool writable, int timeout_ms, sg_error *err)
@@ -165,7 +217,7 @@ bool sg_store_open(sg_store **result, const char *dir, bool writable, int timeou
     store->writable = writable;
     store->dir = sg_strdup(dir);
     bool ok = store->dir ? sg_path_join(&store->file, dir, SG_STORE_DATA, err) : sg_fail_memory(err, "store");
-    if (ok && open_file(store, timeout_ms, err) && open_environment(store, err) && open_tables(store, err)) {
+    if (ok && open_all(store, timeout_ms, err)) {
         *result = store;
         return true;
     }
@@ -178,8 +230,7 @@ void sg_store_close(sg_store *store)
     if (!store) return;
     SG_ASSERT(store->readers == 0);
     sg_store_abort(store);
-    if (store->env) mdb_env_close(store->env);
-    if (store->fd >= 0) close(store->fd);
+    shut(store);
     sg_free(store->blocks);
     sg_free(store->ops);
     sg_free(store->file);

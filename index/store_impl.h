@@ -76,6 +76,7 @@ struct sg_store {
     MDB_dbi tables[SG_TABLES];
     unsigned readers; /* views that are open */
     size_t code_nbytes;
+    uint8_t fingerprint[SG_FINGERPRINT_NBYTES]; /* as of the open */
 
     MDB_txn *batch;     /* the open write transaction */
     sg_store_head head; /* as the batch has changed it */
@@ -95,6 +96,12 @@ bool sg_store_damaged(const sg_store *store, const char *table, uint64_t key, co
 bool sg_store_check_place(const char *dir, sg_error *err);
 /* Takes the disk's room for lock.mdb. LMDB maps it: a hole without room on the disk would end the process by a signal. */
 bool sg_store_reserve_lock(const char *dir, sg_error *err);
+
+/* A reader goes over to the data file that compaction has put in the place of the open one. While views of it are open
+ * it stays with the old one, which is an error when it `must` not. */
+bool sg_store_follow(sg_store *store, bool must, sg_error *err);
+/* Removes what a compaction left that was killed. For the writer alone. */
+void sg_store_sweep(const sg_store *store);
 
 /* One consistent state to read from: that of the open batch, else the newest committed one. */
 typedef struct sg_view {

@@ -24,7 +24,7 @@ bool sg_view_open_bare(sg_view *view, sg_store *store, sg_error *err)
     if (view->own) {
         bool moved = true;
         for (int i = 0; moved; i++) {
-            if (!begin_read(view, err)) return false;
+            if (!sg_store_follow(store, i > 0, err) || !begin_read(view, err)) return false;
             bool ok =
                 sg_pages_snapshot(&view->pages, &moved, store->fd, store->file, mdb_txn_id(view->txn), err);
             if (ok && !moved) break;

@@ -5,6 +5,7 @@
 #include <signet/recipe.h>
 
 struct sg_index {
+    char *dir;
     sg_store *store;
     sg_store_info info; /* as of the open */
     sg_model *model;    /* NULL with its encoder when only the store is needed */

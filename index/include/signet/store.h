@@ -46,6 +46,18 @@ bool sg_store_open(sg_store **store, const char *dir, bool writable, int timeout
 void sg_store_close(sg_store *store);
 bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err);
 
+/* A consistent copy as of the newest state, whatever others write meanwhile: a new folder `dir` (as sg_store_create),
+ * whole or not at all. It is verified before it gets its name; a damaged store is not copied: SG_ERR_FORMAT. */
+bool sg_store_copy(sg_store *store, const char *dir, sg_store_fill fill, void *context, sg_error *err);
+
+typedef struct sg_store_sizes {
+    uint64_t before, after; /* bytes of the data file */
+} sg_store_sizes;
+/* Writes the data file anew without its free pages, verifies that, and puts it in the place of the old one: the old or
+ * the new file stands there at every moment, with the same state. Waits for the writer's place as sg_store_open does.
+ * Readers go over to the new file with their next call. only_ask: tells the sizes, changes nothing. */
+bool sg_store_compact(sg_store_sizes *sizes, const char *dir, bool only_ask, int timeout_ms, sg_error *err);
+
 /* Writing: a batch is one transaction. begin, put or remove many, then commit or abort. */
 bool sg_store_begin(sg_store *store, sg_error *err);
 typedef enum { SG_PUT_ADDED, SG_PUT_UPDATED, SG_PUT_UNCHANGED, SG_PUT_DUPLICATE } sg_put_kind;

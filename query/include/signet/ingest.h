@@ -33,6 +33,10 @@ sg_encoder *sg_index_encoder(sg_index *index);
 /* "" when this process makes the recorded codes; else what differs ("instructions: avx2 / avx512"). */
 const char *sg_index_recipe_difference(const sg_index *index);
 
+/* A copy as of the newest state (*info: what it is; the caller's), with the encoder and without what can be built again:
+ * a new folder, whole or not at all (sg_store_copy). */
+bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_error *err);
+
 typedef enum {
     SG_INGEST_SKIPPED, /* cannot be read, or is no sound image */
     SG_INGEST_DUPLICATE,
