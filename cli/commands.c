@@ -1,6 +1,7 @@
 #include "commands.h"
 
-/* clang-format off: a command a line */
+/* A command a line. */
+/* clang-format off */
 const cli_command *const cli_commands[] = {
     &cmd_data_info,
     &cmd_data_export,
