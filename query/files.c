@@ -13,7 +13,7 @@ typedef struct sg_files_slot {
 } slot;
 
 #define FILES_MAX      (UINT32_MAX - 1)
-#define ITEMS_A_LOOKUP 20 /* a pass reads so many items in the time that a path is looked up */
+#define ITEMS_A_LOOKUP 150 /* a pass reads about so many in the time that one path is looked up */
 
 void sg_files_clear(sg_files *files)
 {

@@ -326,26 +326,36 @@ static void test_dry_run(void **state)
 static void test_many_and_few(void **state)
 {
     (void)state;
-    enum { N = 60 };
+    enum { N = 320 };
     char path[64];
     sg_error err = {0};
     sg_ingest_counts counts;
+    const sg_ingest_options options = {0};
     make_index();
     make_folder("many");
     for (int i = 0; i < N; i++) {
-        snprintf(path, sizeof path, "many/%02d.png", i);
-        put_picture(path, (uint64_t)i);
+        sg_image image = draw_picture((uint64_t)i, 8, 8, 1);
+        snprintf(path, sizeof path, "many/%03d.png", i);
+        put_image(path, &image, false);
+        sg_image_clear(&image);
     }
     sg_index *index = open_index(true);
-    const char *paths[] = {"many", "many/07.png", "./many/../many/07.png", "many"};
-    assert_true(sg_ingest_paths(&counts, index, paths, 4, &(sg_ingest_options){0}, &err));
+    const char *const paths[] = {"many", "many/007.png", "./many/../many/007.png", "many"};
+    assert_true(sg_ingest_paths(&counts, index, paths, 4, &options, &err));
     assert_counts(counts, N, 0, 0, counts.duplicates, 0, 0);
-    put_picture("many/08.png", 100);
-    put_picture("many/09.png", 100);
-    assert_true(sg_ingest_paths(&counts, index, (const char *[]){"many/07.png", "many/08.png"}, 2,
-                                &(sg_ingest_options){0}, &err));
-    assert_counts(counts, 0, 1, 1, counts.duplicates, 0, 0);
-    assert_true(sg_ingest_paths(&counts, index, paths, 4, &(sg_ingest_options){0}, &err));
+    put_picture("many/008.png", 1000);
+    put_picture("many/009.png", 1000);
+    set_time("many/010.png", 1000);
+    static const struct {
+        const char *path;
+        uint64_t updated, broken;
+    } few[] = {{"many/007.png", 0, 0}, {"many/008.png", 1, 0}, {"many/010.png", 0, 0}, {"none", 0, 1}};
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(sg_ingest_paths(&counts, index, &few[i].path, 1, &options, &err));
+        assert_counts(counts, 0, few[i].updated, !few[i].updated && !few[i].broken, counts.duplicates,
+                      few[i].broken, 0);
+    }
+    assert_true(sg_ingest_paths(&counts, index, paths, 4, &options, &err));
     assert_counts(counts, 0, 1, N - 1, 1, 0, 0);
     sg_index_close(index);
 }
