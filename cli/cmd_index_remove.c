@@ -1,91 +1,84 @@
 /* signet index remove: pictures out of an index. */
 #include "commands.h"
+#include "select.h"
 
-#include <signet/file.h>
-#include <signet/ingest.h>
 #include <signet/mem.h>
-#include <stdlib.h>
 
 typedef struct remove_options {
-    cli_texts ids;
+    cli_select select;
+    bool dry_run, json;
 } remove_options;
 
 #define AT(member) offsetof(remove_options, member)
 
-static bool find_ids(uint64_t *ids, size_t *n, sg_store *store, const cli_call *call, const remove_options *o,
-                     sg_error *err)
+/* A line for each picture that would go. */
+static bool print_items(sg_store *store, const uint64_t *ids, size_t n, bool json, sg_error *err)
 {
-    *n = 0;
-    for (size_t i = 0; i < o->ids.n; i++) {
-        int64_t id;
-        if (!sg_parse_int(&id, o->ids.items[i]) || id < 0)
-            return sg_fail(err, SG_ERR_USAGE, "--id: \"%s\" is no id", o->ids.items[i]);
-        ids[(*n)++] = (uint64_t)id;
-    }
-    for (size_t i = 1; i < call->nargs; i++) {
+    for (size_t i = 0; i < n; i++) {
+        sg_item item;
         char *path;
-        bool found;
-        if (!sg_path_absolute(&path, call->args[i], err)) return false;
-        bool ok = sg_store_find_path(&ids[*n], &found, store, path, err);
-        if (ok && !found) ok = sg_fail(err, SG_ERR_NOT_FOUND, "%s: is not in the index", path);
+        if (!sg_store_get(&item, &path, store, ids[i], err)) return false;
+        bool ok = cli_print_change("remove", ids[i], path, json, err);
         sg_free(path);
         if (!ok) return false;
-        ++*n;
     }
     return true;
 }
 
-static int compare_ids(const void *a, const void *b)
+static bool report(const cli_call *call, size_t n, sg_error *err)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
+    const remove_options *o = call->options;
+    if (o->json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_path(root, "index", call->args[0]);
+        sg_json_add_int(root, "removed", (int64_t)n);
+        if (o->dry_run) sg_json_add_bool(root, "dry_run", true);
+        return cli_print_json(root, err);
+    }
+    if (o->dry_run) {
+        printf("would be: removed %zu\n", n);
+        return cli_stdout_check(err);
+    }
+    cli_remark(call, "removed %zu", n);
+    return true;
 }
 
-/* A picture that was named twice is removed once. */
-static void drop_repeated(uint64_t *ids, size_t *n)
-{
-    size_t kept = 0;
-    if (*n > 1) qsort(ids, *n, sizeof *ids, compare_ids);
-    for (size_t i = 0; i < *n; i++)
-        if (kept == 0 || ids[i] != ids[kept - 1]) ids[kept++] = ids[i];
-    *n = kept;
-}
-
-/* All or nothing: one transaction. */
 static bool run_remove(const cli_call *call, int *status, sg_error *err)
 {
     (void)status;
     const remove_options *o = call->options;
     sg_index *index;
-    if (!cli_need_args(call, o->ids.n ? 1 : 2, SIZE_MAX, "INDEX and PATH or --id", err)) return false;
-    if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, true, err)) return false;
+    uint64_t *ids;
+    size_t n;
+    if (!cli_select_check(call, &o->select, err)) return false;
+    if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err)) return false;
     sg_store *store = sg_index_store(index);
-    size_t n = 0;
-    uint64_t *ids = sg_alloc(o->ids.n + call->nargs, sizeof *ids);
-    bool ok = ids ? find_ids(ids, &n, store, call, o, err) : sg_fail_memory(err, "ids");
-    if (ok) drop_repeated(ids, &n);
-    if (ok && (ok = sg_store_begin(store, err))) {
-        for (size_t i = 0; ok && i < n; i++) ok = sg_store_remove(store, ids[i], err);
-        if (ok)
-            ok = sg_store_commit(store, err);
-        else
-            sg_store_abort(store);
+    bool ok = cli_select_items(&ids, &n, store, call, &o->select, err);
+    if (ok) {
+        if (!o->dry_run)
+            ok = sg_remove_items(store, ids, n, err);
+        else if (o->json || call->common.verbose)
+            ok = print_items(store, ids, n, o->json, err);
+        ok = ok && report(call, n, err);
+        sg_free(ids);
     }
-    if (ok) cli_remark(call, "removed %zu", n);
-    sg_free(ids);
     sg_index_close(index);
     return ok;
 }
 
 static const cli_option remove_rows[] = {
-    {"id", 0, CLI_TEXTS, AT(ids), "ID", "by id", 0, 0},
+    CLI_SELECT_OPTIONS(remove_options, select),
+    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL,
+     "only say what would be done (-v, --json: with a line a picture)", 0, 0},
+    {"json", 0, CLI_FLAG, AT(json), NULL, "how many, as one JSON object", 0, 0},
 };
 
 const cli_command cmd_index_remove = {
     .name = "index remove",
-    .summary = "take pictures out of the index; the files stay",
-    .usage = "INDEX PATH... [--id ID]",
+    .summary = "take pictures, or all below a folder, out of the index; the files stay",
+    .usage = "INDEX PATH... [--id ID] [--dry-run]",
     .examples = "index remove PHOTOS.index ~/Pictures/old.jpg\n"
+                "index remove PHOTOS.index ~/Pictures/2019 --dry-run -v\n"
                 "index remove PHOTOS.index --id 17,18",
     .options = remove_rows,
     .noptions = sizeof remove_rows / sizeof *remove_rows,

@@ -1,0 +1,49 @@
+#include "select.h"
+
+#include <inttypes.h>
+#include <signet/mem.h>
+
+bool cli_select_check(const cli_call *call, const cli_select *o, sg_error *err)
+{
+    bool selects = o->ids.n > 0 || o->prefixes.n > 0;
+    return cli_need_args(call, selects ? 1 : 2, SIZE_MAX, "INDEX and PATH or --id", err);
+}
+
+bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call *call, const cli_select *o,
+                      sg_error *err)
+{
+    uint64_t wanted[CLI_LIST_MAX];
+    for (size_t i = 0; i < o->ids.n; i++) {
+        int64_t id;
+        if (!sg_parse_int(&id, o->ids.items[i]) || id < 0)
+            return sg_fail(err, SG_ERR_USAGE, "--id: \"%s\" is no id", o->ids.items[i]);
+        wanted[i] = (uint64_t)id;
+    }
+    const char **paths = sg_alloc(call->nargs + o->prefixes.n, sizeof *paths);
+    if (!paths) return sg_fail_memory(err, "paths");
+    size_t npaths = 0;
+    for (size_t i = 1; i < call->nargs; i++) paths[npaths++] = call->args[i];
+    for (size_t i = 0; i < o->prefixes.n; i++) paths[npaths++] = o->prefixes.items[i];
+    const sg_select select = {.paths = paths, .npaths = npaths, .ids = wanted, .nids = o->ids.n};
+    bool ok = sg_select_items(ids, n, store, &select, err);
+    sg_free(paths);
+    return ok;
+}
+
+bool cli_print_change(const char *word, uint64_t id, const char *path, bool json, sg_error *err)
+{
+    if (json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_string(root, "would", word);
+        sg_json_add_int(root, "id", (int64_t)id);
+        if (path) sg_json_add_path(root, "path", path);
+        return cli_print_json(root, err);
+    }
+    printf("%s\t", word);
+    if (path)
+        cli_print_text(path);
+    else
+        printf("id %" PRIu64, id);
+    putchar('\n');
+    return cli_stdout_check(err);
+}

@@ -1,0 +1,29 @@
+/* Which items of an index a command is about: paths, folders, ids. */
+#ifndef SIGNET_CLI_SELECT_H
+#define SIGNET_CLI_SELECT_H
+
+#include "common.h"
+
+#include <signet/edit.h>
+#include <signet/ingest.h>
+
+typedef struct cli_select {
+    cli_texts ids, prefixes;
+} cli_select;
+
+#define CLI_SELECT_OPTIONS(type, member)                                                                     \
+    {"id", 0, CLI_TEXTS, offsetof(type, member.ids), "ID", "by id", 0, 0},                                   \
+    {                                                                                                        \
+        "prefix", 0, CLI_PATHS, offsetof(type, member.prefixes), "DIR",                                      \
+            "all below the folder, as PATH does", 0, 0                                                       \
+    }
+
+/* INDEX, and something that selects. */
+bool cli_select_check(const cli_call *call, const cli_select *select, sg_error *err);
+/* Of the call's operands after INDEX, and the options; as sg_select_items. */
+bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call *call,
+                      const cli_select *select, sg_error *err);
+/* A line of a dry run: {"would": WORD, "id": ID, "path": PATH}, or WORD, a tab and the path. path NULL: a bare code. */
+bool cli_print_change(const char *word, uint64_t id, const char *path, bool json, sg_error *err);
+
+#endif
