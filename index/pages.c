@@ -11,16 +11,16 @@
 
 /* Page: number u64, pad u16, flags u16, lower u16, upper u16 (of an overflow run: its pages, u32), then for branches
  * and leaves the offsets of the nodes (u16 each) up to `lower`; nodes lie from `upper` to the end. */
-#define PAGE_HEAD  16
+#define PAGE_HEAD  SG_PAGE_HEAD
 #define P_BRANCH   0x01
-#define P_LEAF     0x02
-#define P_OVERFLOW 0x04
+#define P_LEAF     SG_PAGE_LEAF
+#define P_OVERFLOW SG_PAGE_OVERFLOW
 #define P_META     0x08
 /* Node: low and high 16 bits of the data's size, flags, key's size, key, data. A branch's child is in the first
  * 48 bits. */
 #define NODE_HEAD 8
-#define F_BIGDATA 0x01 /* the data is the number of an overflow run */
-#define F_SUBDATA 0x02 /* the data is a tree record */
+#define F_BIGDATA SG_NODE_BIG
+#define F_SUBDATA SG_NODE_TREE
 /* Tree record: pad u32, flags u16, depth u16, pages of three kinds, entries, root: u64 each. */
 #define TREE_NBYTES 48
 /* Meta page, after the head: magic u32, version u32, address, map size, free and main tree, last page, txnid. */
@@ -77,6 +77,18 @@ static bool tree_sound(const sg_tree *tree, uint64_t npages)
     return tree->root >= 2 && tree->root < npages && tree->depth >= 1 && tree->depth <= DEPTH_MAX;
 }
 
+/* The record of a table: plain keys, no repeats. */
+static bool tree_read(sg_tree *tree, const uint8_t *record, const char *name, uint64_t npages)
+{
+    *tree = tree_parse(record, name);
+    return sg_get_u16(record + 4) == 0 && sg_get_u32(record) == 0 && tree_sound(tree, npages);
+}
+
+bool sg_node_tree(sg_tree *tree, const sg_node *n, const char *name, uint64_t npages)
+{
+    return n->flags == F_SUBDATA && n->data_nbytes == TREE_NBYTES && tree_read(tree, n->data, name, npages);
+}
+
 /* Parses a meta page; what is wrong with it, or NULL. */
 static const char *meta_parse(meta *m, const uint8_t *page, uint64_t number)
 {
@@ -97,9 +109,15 @@ static const char *meta_parse(meta *m, const uint8_t *page, uint64_t number)
         return "a page size that cannot be";
     if (m->last_page < 1 || m->last_page >= NPAGES_MAX) return "a number of pages that cannot be";
     if ((m->txnid & 1) != number) return "a transaction number that cannot be";
-    if (!tree_sound(&m->free, m->last_page + 1) || !tree_sound(&m->main, m->last_page + 1))
-        return "a root that cannot be";
     return NULL;
+}
+
+/* A meta page that leads somewhere. That of the older transaction need not: when the system refuses to write a meta
+ * page, LMDB leaves new roots under the old transaction's number. It is written over by the next one. */
+static const char *roots_fault(const meta *m)
+{
+    bool sound = tree_sound(&m->free, m->last_page + 1) && tree_sound(&m->main, m->last_page + 1);
+    return sound ? NULL : "a root that cannot be";
 }
 
 static bool meta_read(meta *m, const char **fault, int fd, const char *path, size_t page_nbytes,
@@ -127,6 +145,9 @@ static bool metas_read(const char **fault, uint64_t *number, int fd, const char 
         *fault = "the meta pages disagree in page size";
     else if (m[0].txnid + 1 != m[1].txnid && m[1].txnid + 1 != m[0].txnid)
         *fault = "the meta pages do not follow each other";
+    if (*fault) return true;
+    *number = m[1].txnid > m[0].txnid;
+    *fault = roots_fault(&m[*number]);
     return true;
 }
 
@@ -147,6 +168,30 @@ bool sg_pages_check_file(int fd, const char *path, sg_error *err)
     return damaged(path, number, fault, err);
 }
 
+static sg_pages pages_of(const meta *m, int fd, const char *path)
+{
+    sg_pages pages = {.fd = fd,
+                      .path = path,
+                      .page_nbytes = m->page_nbytes,
+                      .npages = m->last_page + 1,
+                      .free = m->free,
+                      .main = m->main};
+    memcpy(pages.meta, m->bytes, sizeof m->bytes);
+    return pages;
+}
+
+bool sg_pages_meta(sg_pages *pages, uint64_t *txnid, bool *sound, int fd, const char *path,
+                   size_t page_nbytes, unsigned number, sg_error *err)
+{
+    meta m = {0};
+    const char *fault;
+    if (!meta_read(&m, &fault, fd, path, page_nbytes, number, err)) return false;
+    *sound = !fault && !roots_fault(&m);
+    *pages = pages_of(&m, fd, path);
+    *txnid = m.txnid;
+    return true;
+}
+
 bool sg_pages_snapshot(sg_pages *pages, bool *moved, int fd, const char *path, uint64_t txnid, sg_error *err)
 {
     meta first, m;
@@ -154,15 +199,10 @@ bool sg_pages_snapshot(sg_pages *pages, bool *moved, int fd, const char *path, u
     if (!meta_read(&first, &fault, fd, path, 0, 0, err)) return false;
     if (fault) return damaged(path, 0, fault, err);
     if (!meta_read(&m, &fault, fd, path, first.page_nbytes, txnid & 1, err)) return false;
+    if (!fault) fault = roots_fault(&m);
     if (fault) return damaged(path, txnid & 1, fault, err);
     *moved = m.txnid != txnid;
-    *pages = (sg_pages){.fd = fd,
-                        .path = path,
-                        .page_nbytes = m.page_nbytes,
-                        .npages = m.last_page + 1,
-                        .free = m.free,
-                        .main = m.main};
-    memcpy(pages->meta, m.bytes, sizeof m.bytes);
+    *pages = pages_of(&m, fd, path);
     return true;
 }
 
@@ -217,21 +257,13 @@ bool sg_pages_copy(const sg_pages *pages, int fd, const char *path, uint64_t txn
 
 /* --- walking --- */
 
-typedef struct node {
-    sg_span key;
-    unsigned flags;
-    const uint8_t *data;  /* in the page: the data, or the number of its overflow run */
-    uint64_t data_nbytes; /* of a leaf's node */
-    uint64_t child;       /* of a branch's node */
-} node;
-
 typedef struct walk {
     const sg_pages *pages;
     const sg_tree *tree;
     sg_span lo, hi;
     uint64_t left;    /* pages that may still be visited: a loop ends */
     uint64_t entries; /* met so far */
-    void (*visit)(void *context, const node *n);
+    void (*visit)(void *context, const sg_node *n);
     void *context;
 } walk;
 
@@ -282,7 +314,7 @@ static bool page_read(uint8_t *page, size_t nbytes, walk *w, uint64_t number, sg
 }
 
 /* A run of overflow pages: its head, its length, and that the file holds it. */
-static bool overflow_check(walk *w, const node *n, sg_error *err)
+static bool overflow_check(walk *w, const sg_node *n, sg_error *err)
 {
     const sg_pages *pages = w->pages;
     uint8_t head[PAGE_HEAD], last;
@@ -300,46 +332,56 @@ static bool overflow_check(walk *w, const node *n, sg_error *err)
     return whole ? true : hurt(w, number, "the file ends in it", err);
 }
 
-/* Parses the i-th node of a page whose head was checked; what is wrong with it, or NULL. */
-static const char *node_parse(node *n, const walk *w, const uint8_t *page, unsigned i, bool leaf)
+const char *sg_node_parse(sg_node *n, const sg_tree *tree, const uint8_t *page, size_t page_nbytes,
+                          unsigned i, bool leaf)
 {
-    size_t page_nbytes = w->pages->page_nbytes, at = sg_get_u16(page + PAGE_HEAD + 2 * i);
+    size_t at = sg_get_u16(page + PAGE_HEAD + 2 * i);
     if (at < sg_get_u16(page + 14) || at + NODE_HEAD > page_nbytes) return "a node outside of it";
     const uint8_t *head = page + at;
     size_t key_nbytes = sg_get_u16(head + 6), room = page_nbytes - at - NODE_HEAD;
     if (key_nbytes > room) return "a key longer than the page";
-    *n = (node){.key = {head + NODE_HEAD, key_nbytes}, .data = head + NODE_HEAD + key_nbytes};
+    *n = (sg_node){.key = {head + NODE_HEAD, key_nbytes}, .data = head + NODE_HEAD + key_nbytes};
     if (!leaf) {
         n->child = sg_get_u32(head) | (uint64_t)sg_get_u16(head + 4) << 32;
     } else {
         n->flags = sg_get_u16(head + 4);
         n->data_nbytes = sg_get_u32(head);
-        if (n->flags != (w->tree->main ? F_SUBDATA : 0) && (w->tree->main || n->flags != F_BIGDATA))
+        if (n->flags != (tree->main ? F_SUBDATA : 0) && (tree->main || n->flags != F_BIGDATA))
             return "unknown flags of a node";
         if ((n->flags == F_BIGDATA ? 8 : n->data_nbytes) > room - key_nbytes)
             return "a value longer than the page";
         if (n->flags == F_SUBDATA && n->data_nbytes != TREE_NBYTES) return "a tree record of another size";
     }
     /* The first key of a branch stands for everything below the second: LMDB leaves it empty. */
-    if (w->tree->integer && key_nbytes != 8 && (leaf || i > 0)) return "a key of another size";
+    if (tree->integer && key_nbytes != 8 && (leaf || i > 0)) return "a key of another size";
     return NULL;
 }
 
-static const char *head_fault(const walk *w, const uint8_t *page, bool leaf)
+static const char *node_parse(sg_node *n, const walk *w, const uint8_t *page, unsigned i, bool leaf)
+{
+    return sg_node_parse(n, w->tree, page, w->pages->page_nbytes, i, leaf);
+}
+
+const char *sg_page_fault(const uint8_t *page, size_t page_nbytes, bool leaf)
 {
     size_t lower = sg_get_u16(page + 12), upper = sg_get_u16(page + 14);
     if (sg_get_u16(page + 10) != (leaf ? P_LEAF : P_BRANCH)) return "is of another kind than its place asks";
-    if (lower < PAGE_HEAD + 2 || lower % 2 || lower > upper || upper > w->pages->page_nbytes)
+    if (lower < PAGE_HEAD + 2 || lower % 2 || lower > upper || upper > page_nbytes)
         return "bounds that cannot be";
     return NULL;
 }
 
+unsigned sg_page_nodes(const uint8_t *page)
+{
+    return (sg_get_u16(page + 12) - PAGE_HEAD) / 2u;
+}
+
 static bool leaf_check(walk *w, const uint8_t *page, uint64_t number, sg_span from, sg_span to, sg_error *err)
 {
-    unsigned count = (sg_get_u16(page + 12) - PAGE_HEAD) / 2u;
+    unsigned count = sg_page_nodes(page);
     sg_span previous = {NULL, 0};
     for (unsigned i = 0; i < count; i++) {
-        node n;
+        sg_node n;
         const char *fault = node_parse(&n, w, page, i, true);
         if (fault) return hurt(w, number, fault, err);
         bool ordered = i == 0 ? !below(w, n.key, from) : below(w, previous, n.key);
@@ -359,8 +401,8 @@ static bool page_check(walk *w, uint64_t number, unsigned level, sg_span from, s
 static bool branch_check(walk *w, const uint8_t *page, uint64_t number, unsigned level, sg_span from,
                          sg_span to, sg_error *err)
 {
-    unsigned count = (sg_get_u16(page + 12) - PAGE_HEAD) / 2u;
-    node n, next = {0};
+    unsigned count = sg_page_nodes(page);
+    sg_node n, next = {0};
     const char *fault = node_parse(&n, w, page, 0, false);
     if (fault) return hurt(w, number, fault, err);
     n.key = from;
@@ -387,7 +429,7 @@ static bool page_check(walk *w, uint64_t number, unsigned level, sg_span from, s
     if (!page) return sg_fail_memory(err, w->pages->path);
     bool ok = page_read(page, w->pages->page_nbytes, w, number, err);
     if (ok) {
-        const char *fault = head_fault(w, page, level == 1);
+        const char *fault = sg_page_fault(page, w->pages->page_nbytes, level == 1);
         if (fault) ok = hurt(w, number, fault, err);
     }
     if (ok)
@@ -422,7 +464,7 @@ typedef struct wanted {
     bool found;
 } wanted;
 
-static void take_tree(void *context, const node *n)
+static void take_tree(void *context, const sg_node *n)
 {
     wanted *want = context;
     if (n->key.size != want->name.size || memcmp(n->key.data, want->name.data, n->key.size) != 0) return;
@@ -443,8 +485,7 @@ bool sg_pages_tree(sg_tree *tree, const sg_pages *pages, const char *name, sg_er
               .context = &want};
     if (!walk_run(&w, err)) return false;
     if (!want.found) return sg_fail(err, SG_ERR_FORMAT, "%s: has no table '%s'", pages->path, name);
-    *tree = tree_parse(want.record, name);
-    if (sg_get_u16(want.record + 4) != 0 || sg_get_u32(want.record) != 0 || !tree_sound(tree, pages->npages))
+    if (!tree_read(tree, want.record, name, pages->npages))
         return sg_fail(err, SG_ERR_FORMAT, "%s: damaged: the record of table '%s'", pages->path, name);
     return true;
 }

@@ -57,4 +57,31 @@ bool sg_pages_tree(sg_tree *tree, const sg_pages *pages, const char *name, sg_er
  * number of entries): page numbers, flags, bounds of nodes, order of keys, depth, overflow pages. */
 bool sg_pages_check(const sg_pages *pages, const sg_tree *tree, sg_span lo, sg_span hi, sg_error *err);
 
+/* --- the layout, for those who read what pages_check would refuse (salvage.c) --- */
+
+#define SG_PAGE_HEAD     16
+#define SG_PAGE_LEAF     0x02
+#define SG_PAGE_OVERFLOW 0x04
+#define SG_NODE_BIG      0x01 /* the data is the number of a run of overflow pages */
+#define SG_NODE_TREE     0x02 /* the data is a tree's record */
+
+typedef struct sg_node {
+    sg_span key;
+    unsigned flags;
+    const uint8_t *data;  /* in the page: the data, or the number of its overflow run */
+    uint64_t data_nbytes; /* of a leaf's node */
+    uint64_t child;       /* of a branch's node */
+} sg_node;
+
+/* Of a whole page in memory; what is wrong, or NULL. The nodes of a sound head are parsed one by one. */
+const char *sg_page_fault(const uint8_t *page, size_t page_nbytes, bool leaf);
+unsigned sg_page_nodes(const uint8_t *page); /* how many a page with a sound head has */
+const char *sg_node_parse(sg_node *n, const sg_tree *tree, const uint8_t *page, size_t page_nbytes,
+                          unsigned i, bool leaf);
+/* The tree of a node with SG_NODE_TREE; false when it makes no sense. */
+bool sg_node_tree(sg_tree *tree, const sg_node *n, const char *name, uint64_t npages);
+/* One of the two meta pages (number 0 or 1), by itself. *sound false: it says nothing. */
+bool sg_pages_meta(sg_pages *pages, uint64_t *txnid, bool *sound, int fd, const char *path,
+                   size_t page_nbytes, unsigned number, sg_error *err);
+
 #endif

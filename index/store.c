@@ -93,10 +93,12 @@ static bool replaced(const sg_store *store)
 
 static void shut(sg_store *store)
 {
+    sg_gate_close(store);
     if (store->env) mdb_env_close(store->env);
     if (store->fd >= 0) close(store->fd);
     store->env = NULL;
     store->fd = -1;
+    store->apart = false;
 }
 
 static bool open_data(sg_store *store, int timeout_ms, sg_error *err)
@@ -124,7 +126,14 @@ static bool open_file(sg_store *store, int timeout_ms, sg_error *err)
     return sg_pages_check_file(store->fd, store->file, err);
 }
 
-bool sg_store_reserve_lock(const char *dir, sg_error *err)
+/* Why lock.mdb may be done without. */
+static bool is_denied(int errnum)
+{
+    return errnum == EACCES || errnum == EPERM || errnum == EROFS || errnum == ENOSPC || errnum == EDQUOT ||
+           errnum == EFBIG;
+}
+
+bool sg_store_reserve_lock(const char *dir, bool *apart, sg_error *err)
 {
     char *path;
     struct stat st;
@@ -132,25 +141,27 @@ bool sg_store_reserve_lock(const char *dir, sg_error *err)
     bool whole = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 && stat(path, &st) == 0 &&
                  st.st_size >= LOCK_NBYTES && st.st_blocks * 512 >= LOCK_NBYTES;
     int fd = whole ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
-    bool ok = whole || fd >= 0 || errno == EROFS; /* LMDB reads without it there */
+    bool ok = whole || fd >= 0;
     if (fd >= 0 && fallocate(fd, 0, 0, LOCK_NBYTES) != 0)
-        ok = errno != ENOSPC && errno != EDQUOT && errno != EFBIG; /* not every file system can */
+        ok = !is_denied(errno); /* not every file system can */
+    if (!ok && apart && is_denied(errno)) ok = *apart = true;
     if (!ok) sg_fail_errno(err, errno, "%s: cannot write", path);
     if (fd >= 0) close(fd);
     sg_free(path);
     return ok;
 }
 
-static bool open_environment(sg_store *store, sg_error *err)
+static bool open_environment(sg_store *store, int timeout_ms, sg_error *err)
 {
-    if (!sg_store_reserve_lock(store->dir, err)) return false;
+    if (!sg_store_reserve_lock(store->dir, store->writable ? NULL : &store->apart, err)) return false;
+    unsigned flags = MDB_NOTLS | (store->writable ? 0 : MDB_RDONLY) | (store->apart ? MDB_NOLOCK : 0);
     int rc = mdb_env_create(&store->env);
     if (rc == 0) rc = mdb_env_set_maxdbs(store->env, SG_TABLES);
     if (rc == 0) rc = mdb_env_set_maxreaders(store->env, READERS_MAX);
-    if (rc == 0)
-        rc = mdb_env_open(store->env, store->dir, MDB_NOTLS | (store->writable ? 0 : MDB_RDONLY), 0666);
+    if (rc == 0) rc = mdb_env_open(store->env, store->dir, flags, 0666);
     if (rc == 0 && store->writable) rc = mdb_reader_check(store->env, NULL);
-    return rc == 0 ? true : sg_store_fail(store, rc, "cannot open the index", err);
+    if (rc != 0) return sg_store_fail(store, rc, "cannot open the index", err);
+    return !store->writable || sg_gate_open(store, timeout_ms, err);
 }
 
 /* Everything that each later call starts from: the list of tables, for a writer the free list too, and the head. */
@@ -192,7 +203,7 @@ static bool open_tables(sg_store *store, sg_error *err)
 static bool open_all(sg_store *store, int timeout_ms, sg_error *err)
 {
     for (;; shut(store)) {
-        if (!open_file(store, timeout_ms, err) || !open_environment(store, err)) return false;
+        if (!open_file(store, timeout_ms, err) || !open_environment(store, timeout_ms, err)) return false;
         if (!replaced(store)) return open_tables(store, err);
     }
 }

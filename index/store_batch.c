@@ -15,7 +15,7 @@ typedef struct put_result {
 static bool start(sg_store *store, sg_error *err)
 {
     sg_view view;
-    if (!sg_view_open(&view, store, err)) return false;
+    if (!sg_gate_renew(store, err) || !sg_view_open(&view, store, err)) return false;
     store->head = view.head;
     sg_view_close(&view);
     int rc = mdb_txn_begin(store->env, NULL, 0, &store->batch);

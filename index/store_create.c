@@ -33,7 +33,7 @@ static bool make_data(const char *folder, const sg_store_head *head, const sg_kv
     MDB_env *env = NULL;
     MDB_val value;
     uint8_t *bytes;
-    if (!sg_store_reserve_lock(folder, err)) return false;
+    if (!sg_store_reserve_lock(folder, NULL, err)) return false;
     if (!sg_recipe_write(&bytes, &value.mv_size, recipe, err)) return false;
     value.mv_data = bytes;
     int rc = mdb_env_create(&env);

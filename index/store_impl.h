@@ -72,7 +72,9 @@ struct sg_store {
     char *dir, *file; /* file: its data.mdb */
     int fd;           /* on file; a writer holds its lock (flock) */
     bool writable;
+    bool apart; /* a reader without a place in lock.mdb: store_gate.c */
     MDB_env *env;
+    MDB_txn *pin; /* a writer's: it keeps what readers apart look at */
     MDB_dbi tables[SG_TABLES];
     unsigned readers; /* views that are open */
     size_t code_nbytes;
@@ -94,8 +96,16 @@ bool sg_store_damaged(const sg_store *store, const char *table, uint64_t key, co
                       sg_error *err);
 /* Refuses a network file system. */
 bool sg_store_check_place(const char *dir, sg_error *err);
-/* Takes the disk's room for lock.mdb. LMDB maps it: a hole without room on the disk would end the process by a signal. */
-bool sg_store_reserve_lock(const char *dir, sg_error *err);
+/* Takes the disk's room for lock.mdb. LMDB maps it: a hole without room on the disk would end the process by a signal.
+ * *apart, when not NULL: the file may not be written, or there is no room; then that is no failure. */
+bool sg_store_reserve_lock(const char *dir, bool *apart, sg_error *err);
+
+/* What keeps the pages that readers apart look at: store_gate.c. */
+bool sg_gate_enter(const sg_store *store, sg_error *err); /* a reader, before its transaction */
+void sg_gate_leave(const sg_store *store);
+bool sg_gate_open(sg_store *store, int timeout_ms, sg_error *err); /* a writer */
+bool sg_gate_renew(sg_store *store, sg_error *err);                /* before each batch */
+void sg_gate_close(sg_store *store);
 
 /* A reader goes over to the data file that compaction has put in the place of the open one. While views of it are open
  * it stays with the old one, which is an error when it `must` not. */

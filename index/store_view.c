@@ -17,23 +17,33 @@ static bool begin_read(sg_view *view, sg_error *err)
     return rc == 0 ? true : sg_store_fail(store, rc, "cannot read", err);
 }
 
+/* A read transaction and the pages of its state. */
+static bool begin_snapshot(sg_view *view, sg_error *err)
+{
+    sg_store *store = view->store;
+    bool moved = true;
+    for (int i = 0; moved; i++) {
+        if (!sg_store_follow(store, i > 0, err)) return false;
+        if (store->readers == 0 && !sg_gate_enter(store, err)) return false;
+        if (!begin_read(view, err)) return false;
+        bool ok = sg_pages_snapshot(&view->pages, &moved, store->fd, store->file, mdb_txn_id(view->txn), err);
+        if (ok && !moved) break;
+        mdb_txn_abort(view->txn);
+        if (!ok) return false;
+        if (i == SNAPSHOT_ATTEMPTS)
+            return sg_fail(err, SG_ERR_FORMAT, "%s: damaged: no meta page of the newest transaction",
+                           store->file);
+    }
+    return true;
+}
+
 bool sg_view_open_bare(sg_view *view, sg_store *store, sg_error *err)
 {
     *view = (sg_view){.store = store, .own = !store->batch, .txn = store->batch};
     view->trusted = !view->own; /* the pages of a batch are in memory, not in the file */
-    if (view->own) {
-        bool moved = true;
-        for (int i = 0; moved; i++) {
-            if (!sg_store_follow(store, i > 0, err) || !begin_read(view, err)) return false;
-            bool ok =
-                sg_pages_snapshot(&view->pages, &moved, store->fd, store->file, mdb_txn_id(view->txn), err);
-            if (ok && !moved) break;
-            mdb_txn_abort(view->txn);
-            if (!ok) return false;
-            if (i == SNAPSHOT_ATTEMPTS)
-                return sg_fail(err, SG_ERR_FORMAT, "%s: damaged: no meta page of the newest transaction",
-                               store->file);
-        }
+    if (view->own && !begin_snapshot(view, err)) {
+        if (store->readers == 0) sg_gate_leave(store);
+        return false;
     }
     store->readers++;
     return true;
@@ -66,6 +76,7 @@ void sg_view_close(sg_view *view)
     SG_ASSERT(view->store->readers > 0);
     view->store->readers--;
     if (view->own && view->txn) mdb_txn_abort(view->txn);
+    if (view->own && view->store->readers == 0) sg_gate_leave(view->store);
     view->txn = NULL;
 }
 

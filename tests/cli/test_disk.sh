@@ -69,6 +69,28 @@ on_disk() {
     done
 }
 
+# read_only PREPARATION: an index on a medium that can only be read answers, and is not changed.
+read_only() {
+    mount -t tmpfs -o size=8m tmpfs disk || exit 77
+    $1
+    mount -o remount,ro disk || exit 77
+    expect signet index verify disk/idx -q
+    expect signet index list disk/idx
+    expect signet query disk/idx 0.png
+    local -a writers=(
+        "index add disk/idx photos -q"
+        "index remove disk/idx --id 1"
+        "index create disk/new --model hash/best.safetensors"
+    )
+    for line in "${writers[@]}"; do
+        read -ra words <<<"$line"
+        signet "${words[@]}" >out 2>err
+        check $? "${words[@]}"
+        grep -q 'disk.*: Read-only file system$' err || fail "a medium that can only be read: signet $line"
+    done
+    umount disk
+}
+
 data=(fashion-mnist --data-dir "$SIGNET_SOURCE/tests/fixtures/datasets/idx")
 expect signet data export "${data[@]}" --split train --train 3 --query 0 --database 0 --val 0 -q -o photos
 training=(train --arch resnet20 --size 8 --channels 1 --data folder:photos --val 0 --epochs 1 --batch 8 --threads 1 -q)
@@ -80,6 +102,7 @@ while read -r file; do cp "$file" "$((i++)).png"; done < <(find photos -name '*.
 empty() { :; }
 index() { cp -a idx disk/; }
 index_without_lock() { cp -a idx disk/ && rm -f disk/idx/lock.mdb; }
+filled_index_without_lock() { filled_index && rm disk/idx/lock.mdb; }
 filled_index() { cp -a idx disk/ && expect signet index add disk/idx photos -q; }
 
 if [[ -n ${SIGNET_MOUNTS:-} ]]; then
@@ -96,6 +119,8 @@ if [[ -n ${SIGNET_MOUNTS:-} ]]; then
     on_disk '8 24 60' empty audit --model hash/best.safetensors --data folder:photos --attack hag --eps 8/255 \
         --iterations 1 --queries 3 --threads 1 -q -o disk/audited
     on_disk '0' empty encode --model hash/best.safetensors 0.png --npy disk/codes.npy
+    read_only filled_index
+    read_only filled_index_without_lock
 else
     echo "no file system of one's own here: only limits are tried"
 fi
@@ -150,14 +175,35 @@ if ((EUID != 0 || ${#other[@]})); then
     locked index create locked/idx2 --model hash/best.safetensors
     locked index add locked/idx photos -q
     locked index remove locked/idx --id 1
-    locked query locked/idx 0.png
     locked attack --model hash/best.safetensors --iterations 1 -q -o locked 1.png
     locked audit --model hash/best.safetensors --data folder:photos -q -o locked/audited
     locked encode --model hash/best.safetensors 0.png --npy locked/codes.npy
-    chmod "$( ((EUID == 0)) && echo 600 || echo 000)" locked/0.png
+    # Who may only read, reads, with the table of readers out of reach, absent or unreadable.
+    reads() {
+        expect "${other[@]}" "$SIGNET" index verify locked/idx -q
+        expect "${other[@]}" "$SIGNET" index list locked/idx
+        expect "${other[@]}" "$SIGNET" query locked/idx 0.png
+    }
+    hide() { chmod "$( ((EUID == 0)) && echo 600 || echo 000)" "$1"; }
+    reads
+    hide locked/idx/lock.mdb
+    reads
+    chmod u+w locked/idx
+    rm -f locked/idx/lock.mdb
+    chmod u-w locked/idx
+    reads
+    [[ ! -e locked/idx/lock.mdb ]] || fail "a reader made lock.mdb in a locked folder"
+    for file in data.mdb encoder.safetensors; do
+        hide "locked/idx/$file"
+        locked query locked/idx 0.png
+        locked index verify locked/idx
+        chmod a+r "locked/idx/$file"
+    done
+    hide locked/0.png
     locked encode --model hash/best.safetensors locked/0.png
     chmod -R u+rwX locked
     expect signet index verify locked/idx -q
+    expect signet index add locked/idx photos -q
 fi
 
 echo "$refused refusals, $failures failures"

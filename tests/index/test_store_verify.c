@@ -43,6 +43,31 @@ static void test_truncated(void **state)
     ref_free(&ref);
 }
 
+/* A meta page whose writing the system refused: LMDB puts back its old number, but leaves its new roots. It is that of
+ * the older transaction, so nothing depends on it. */
+static void test_meta_page_half_written(void **state)
+{
+    (void)state;
+    reference ref = ref_new(64);
+    sg_error err = {0};
+    uint64_t txnid[2], root = 1000000;
+    make_small(&ref);
+    int fd = open("idx/data.mdb", O_RDWR);
+    for (int i = 0; i < 2; i++) assert_int_equal(pread(fd, &txnid[i], 8, i * 4096 + 144), 8);
+    int older = txnid[1] < txnid[0];
+    assert_int_equal(pwrite(fd, &root, 8, older * 4096 + 128), 8); /* of the list of tables */
+    sg_store *store = open_store("idx", true);
+    assert_equals(store, &ref);
+    add_items(store, &ref, 100, 10);
+    assert_equals(store, &ref);
+    sg_store_close(store);
+    assert_int_equal(pwrite(fd, &root, 8, older * 4096 + 128), 8); /* now it is the newer one */
+    assert_false(sg_store_open(&store, "idx", false, 0, &err));
+    assert_non_null(strstr(err.message, "a root that cannot be"));
+    close(fd);
+    ref_free(&ref);
+}
+
 /* --- sound pages and records that contradict each other --- */
 
 static void drop_entry(sg_store *store, int table, const void *key, size_t nbytes)
@@ -187,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         scratch_test(test_flipped_bytes),
         scratch_test(test_truncated),
+        scratch_test(test_meta_page_half_written),
         scratch_test(test_contradictions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

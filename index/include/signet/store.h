@@ -96,5 +96,9 @@ bool sg_store_load(uint8_t **codes, uint64_t **ids, size_t *n, uint64_t *generat
  * checking itself was impossible. */
 bool sg_store_verify(size_t *faults, sg_store *store, void (*report)(void *context, const char *fault),
                      void *context, sg_error *err);
+/* The same of the index in `dir`, looked at by a child process (forked before anything is opened): whatever signal
+ * damage may end it with is a fault as well. Not for a program that other threads run in. */
+bool sg_store_verify_apart(size_t *faults, const char *dir, void (*report)(void *context, const char *fault),
+                           void *context, sg_error *err);
 
 #endif

@@ -1,0 +1,31 @@
+/* Some of the calls of every command; test_faults_long.c tries all of them. */
+#include "faults.h"
+
+#define POINTS 3 /* of each command and kind of fault */
+
+static void test_some_calls(void **state)
+{
+    (void)state;
+    sg_rng rng = sg_rng_at(11, SG_RNG_TEST, 0, 0);
+    make_world();
+    for (size_t i = 0; i < NTRIALS; i++) {
+        if (!exists(&trials[i])) continue;
+        course c = undisturbed(&trials[i]);
+        unsigned long calls = count_calls(&c, "files"), memory = count_calls(&c, "memory");
+        print_message("%s: %.3f s, %lu calls, %lu allocations\n", c.trial->name, c.seconds, calls, memory);
+        for (unsigned long n = calls; n > 0; n = n > calls / POINTS + 1 ? n - calls / POINTS - 1 : 0) {
+            if (c.trial->way != READS) assert_true(disturb(&c, "files", "kill", 0, n));
+            disturb(&c, "files", "once", n % 2 ? EIO : ENOSPC, n - n / 3);
+        }
+        for (unsigned long n = 1; n < memory; n += memory / 2 + 1) disturb(&c, "memory", "once", ENOMEM, n);
+        if (c.trial->way != READS) kill_at_random(&c, 1, &rng);
+        release_course(&c);
+    }
+}
+
+int main(void)
+{
+    need_faults();
+    const struct CMUnitTest tests[] = {scratch_test(test_some_calls)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
