@@ -34,7 +34,8 @@ static bool run_create(const cli_call *call, int *status, sg_error *err)
 }
 
 static const cli_option create_options[] = {
-    {"model", 0, CLI_TEXT, AT(model), "FILE", "a hash model: it is copied into the index", 0, 0},
+    {"model", 0, CLI_TEXT, AT(model), "FILE",
+     "a hash, which is copied into the index, or a classifier: the signs of its last hidden layer", 0, 0},
     {"kind", 0, CLI_TEXT, AT(kind), "KIND", "kind of search: flat (exact; the default)", 0, 0},
     {"decode", 0, CLI_TEXT, AT(ways.decode), "HOW",
      "scaled: a large JPEG at a fraction of its size; exact: all of it (default: the model's)", 0, 0},

@@ -87,20 +87,33 @@ bool sg_model_save(sg_model *model, const char *path, sg_error *err)
     return ok;
 }
 
-bool sg_model_check(const sg_model *model, sg_error *err)
+static bool digest(char fingerprint[65], const sg_model *model, sg_error *err)
 {
     packed p;
     sg_kv meta = SG_KV_INIT;
-    char fingerprint[65];
     if (!packed_init(&p, model->params, err)) return false;
     bool ok = sg_model_meta_write(&meta, model, err) &&
               sg_model_fingerprint(fingerprint, &meta, p.tensors, p.ntensors, p.data, err);
-    if (ok && strcmp(fingerprint, model->fingerprint) != 0)
-        ok = sg_fail(err, SG_ERR_FORMAT, "the model's fingerprint is %s, its content has %s",
-                     model->fingerprint, fingerprint);
     sg_kv_clear(&meta);
     packed_clear(&p);
     return ok;
+}
+
+bool sg_model_stamp(sg_model *model, sg_error *err)
+{
+    char fingerprint[65];
+    if (!digest(fingerprint, model, err)) return false;
+    memcpy(model->fingerprint, fingerprint, sizeof fingerprint);
+    return true;
+}
+
+bool sg_model_check(const sg_model *model, sg_error *err)
+{
+    char fingerprint[65];
+    if (!digest(fingerprint, model, err)) return false;
+    if (strcmp(fingerprint, model->fingerprint) == 0) return true;
+    return sg_fail(err, SG_ERR_FORMAT, "the model's fingerprint is %s, its content has %s",
+                   model->fingerprint, fingerprint);
 }
 
 bool sg_model_export(const sg_model *model, const char *path, sg_error *err)

@@ -11,12 +11,34 @@
 #define BATCH_ADDING   64 /* images a pass of the network */
 #define BATCH_ASKING   1  /* a pass costs as much as a full batch */
 
-static bool copy_model(void *context, const char *folder, sg_error *err)
+/* What an index's folder gets for an encoder. */
+typedef struct encoder_source {
+    const char *path; /* of the model that was named */
+    sg_model *model;  /* what makes the codes */
+    bool copied;      /* that is the named file itself */
+} encoder_source;
+
+static bool put_encoder(void *context, const char *folder, sg_error *err)
 {
+    const encoder_source *source = context;
     char *path;
     if (!sg_path_join(&path, folder, SG_INDEX_ENCODER, err)) return false;
-    bool ok = sg_file_copy(context, path, err);
+    bool ok =
+        source->copied ? sg_file_copy(source->path, path, err) : sg_model_save(source->model, path, err);
     sg_free(path);
+    return ok;
+}
+
+/* A classifier becomes the hash of its last hidden layer's signs. */
+static bool source_load(encoder_source *source, const char *path, sg_error *err)
+{
+    *source = (encoder_source){.path = path, .copied = true};
+    if (!sg_model_load(&source->model, path, err)) return false;
+    if (sg_model_spec(source->model)->head == SG_HEAD_HASH) return true;
+    sg_model *classifier = source->model;
+    source->copied = false;
+    bool ok = sg_model_signs(&source->model, classifier, err) || sg_prefix(err, "%s", path);
+    sg_model_free(classifier);
     return ok;
 }
 
@@ -24,20 +46,15 @@ bool sg_index_create(const char *dir, const char *model_path, const char *kind, 
                      sg_error *err)
 {
     const sg_index_ways w = ways ? *ways : (sg_index_ways){0};
-    sg_model *model = NULL;
+    encoder_source source = {.path = NULL};
     sg_kv recipe = SG_KV_INIT;
-    bool ok = false;
-    if (!sg_search_kind_check(kind, err) || !sg_model_load(&model, model_path, err)) goto done;
-    const sg_net_spec *spec = sg_model_spec(model);
-    if (spec->head != SG_HEAD_HASH) {
-        sg_fail(err, SG_ERR_MISMATCH, "%s: is a classifier; an index is made from a hash", model_path);
-        goto done;
-    }
-    if (w.decode && !sg_preprocess_set(&model->preprocess, "decode", w.decode, err)) goto done;
-    ok = sg_model_set_precision(model, w.precision, err) && sg_recipe_now(&recipe, model, err) &&
-         sg_store_create(dir, (size_t)spec->outputs, model->fingerprint, &recipe, kind, copy_model,
-                         (void *)model_path, err);
-done:
+    bool ok = sg_search_kind_check(kind, err) && source_load(&source, model_path, err);
+    sg_model *model = source.model;
+    ok = ok && (!w.decode || sg_preprocess_set(&model->preprocess, "decode", w.decode, err)) &&
+         sg_model_set_precision(model, w.precision, err) && sg_recipe_now(&recipe, model, err) &&
+         (source.copied || sg_model_stamp(model, err)) &&
+         sg_store_create(dir, (size_t)sg_model_spec(model)->outputs, model->fingerprint, &recipe, kind,
+                         put_encoder, &source, err);
     sg_kv_clear(&recipe);
     sg_model_free(model);
     return ok;

@@ -22,6 +22,7 @@ typedef enum {
     SG_RNG_BOOTSTRAP = 8,
     SG_RNG_DROPOUT = 9,
     SG_RNG_PROJECTION = 10, /* hash heads without labels: rotations, random directions */
+    SG_RNG_SAMPLE = 11,     /* which of a collection's pictures are looked at */
     SG_RNG_TEST = 100
 } sg_rng_purpose;
 

@@ -34,11 +34,18 @@ void sg_model_free(sg_model *model);
 /* Has the model compute in another precision from now on: text as in sg_precision_parse, NULL: in its own. A precision that
  * this process lacks, its own too, is the error of sg_precision_check. On failure the model is untouched. */
 bool sg_model_set_precision(sg_model *model, const char *text, sg_error *err);
+/* Computes the fingerprint as save does, and writes nothing. */
+bool sg_model_stamp(sg_model *model, sg_error *err);
 /* Computes the fingerprint anew and compares it with the stored one: SG_ERR_FORMAT when it differs. */
 bool sg_model_check(const sg_model *model, sg_error *err);
 /* Takes into `model` the body's tensors of `from` (same backbone): all but the head, and the head too when its
  * shape and kind are equal. *head_taken says which. SG_ERR_MISMATCH names what does not fit; model is then untouched. */
 bool sg_model_take(sg_model *model, const sg_model *from, bool *head_taken, sg_error *err);
+/* A hash of a classifier: the body is the classifier's, a bit is 1 where a feature of its last hidden layer is above the mean
+ * over the picture's features (encoder/signs.c says why); zero bits fill up to a multiple of 8. Precision, preprocessing and notes are the classifier's, "parent" is
+ * its fingerprint. The same classifier gives the same hash. More numbers than a code has bits: SG_ERR_LIMIT; a model that is
+ * no classifier: SG_ERR_MISMATCH. */
+bool sg_model_signs(sg_model **hash, const sg_model *classifier, sg_error *err);
 
 static inline const sg_net_spec *sg_model_spec(const sg_model *model)
 {

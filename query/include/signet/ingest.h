@@ -17,8 +17,8 @@ typedef struct sg_index_ways {
     const char *precision; /* as in sg_precision_parse; what "auto" is here is recorded */
 } sg_index_ways;
 
-/* Makes dir with the store and a copy of the model (hash models only: SG_ERR_MISMATCH). ways NULL: the model's own. A
- * precision that this process lacks is SG_ERR_UNSUPPORTED. Nothing is left on failure. */
+/* Makes dir with the store and a copy of the model; of a classifier, with the hash that sg_model_signs makes of it, in these
+ * ways. ways NULL: the model's own. A precision that this process lacks is SG_ERR_UNSUPPORTED. Nothing is left on failure. */
 bool sg_index_create(const char *dir, const char *model_path, const char *kind, const sg_index_ways *ways,
                      sg_error *err);
 typedef enum { SG_INDEX_STORE, SG_INDEX_ENCODE } sg_index_need; /* STORE: no network is loaded */
