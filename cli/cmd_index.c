@@ -66,11 +66,12 @@ static bool list_item(void *context, const sg_item *item, sg_error *err)
     const listing *l = context;
     if (!sg_interrupt_check(err)) return false;
     if (!l->options->json) {
+        const char *path = item->path ? item->path : "";
         printf("%llu\t", (unsigned long long)item->id);
         if (l->options->zero)
-            fwrite(item->path, 1, strlen(item->path) + 1, stdout);
+            fwrite(path, 1, strlen(path) + 1, stdout);
         else {
-            cli_print_text(item->path);
+            cli_print_text(path);
             putchar('\n');
         }
         return cli_stdout_check(err);
@@ -80,11 +81,15 @@ static bool list_item(void *context, const sg_item *item, sg_error *err)
     sg_hex(content, item->content, SG_CONTENT_NBYTES);
     sg_json *root = sg_json_object();
     sg_json_add_int(root, "id", (int64_t)item->id);
-    sg_json_add_path(root, "path", item->path);
+    if (item->path)
+        sg_json_add_path(root, "path", item->path);
+    else
+        sg_json_add_string(root, "path", NULL);
     sg_json_add_string(root, "code", code);
-    sg_json_add_string(root, "content", content);
+    sg_json_add_string(root, "content", item->path ? content : NULL);
     sg_json_add_int(root, "size", (int64_t)item->nbytes);
     sg_json_add_number(root, "mtime", (double)item->mtime_ns / 1e9);
+    sg_json_add_attributes(root, item->attributes, item->attributes_nbytes);
     return cli_print_json(root, err);
 }
 
@@ -101,7 +106,9 @@ static bool run_list(const cli_call *call, int *status, sg_error *err)
 }
 
 static const cli_option list_options[] = {
-    {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object a picture: id, path, code, content, size, mtime",
+    {"json", 0, CLI_FLAG, AT(json), NULL,
+     "one JSON object a picture: id, path (null: only its code is known), code, content, size, mtime, "
+     "attributes",
      0, 0},
     {"zero", '0', CLI_FLAG, AT(zero), NULL, "end each line by NUL", 0, 0},
 };
@@ -121,6 +128,50 @@ const cli_command cmd_index_list = {
 
 /* --- stat --------------------------------------------------------------------------------------------------- */
 
+static bool stat_json(const char *dir, const sg_store_info *info, const char *arch, const char *difference,
+                      sg_error *err)
+{
+    sg_json *root = sg_json_object();
+    sg_json_add_path(root, "index", dir);
+    sg_json_add_int(root, "items", (int64_t)info->items);
+    sg_json_add_int(root, "bits", (int64_t)info->nbits);
+    sg_json_add_string(root, "kind", info->kind);
+    sg_json *params = sg_json_add_object(root, "params");
+    for (size_t i = 0; i < info->params.n; i++)
+        sg_json_add_string(params, info->params.pairs[i].key, info->params.pairs[i].value);
+    sg_json_add_int(root, "bare", (int64_t)info->bare);
+    sg_json_add_int(root, "foreign", (int64_t)info->foreign);
+    sg_json_add_bool(root, "outputs", info->outputs);
+    sg_json_add_int(root, "generation", (int64_t)info->generation);
+    sg_json_add_int(root, "next_id", (int64_t)info->next_id);
+    sg_json_add_int(root, "format", info->version);
+    sg_json_add_string(root, "arch", arch);
+    sg_json_add_string(root, "fingerprint", info->fingerprint);
+    sg_json_add_bool(root, "recipe_match", !*difference);
+    sg_json *recipe = sg_json_add_object(root, "recipe");
+    for (size_t i = 0; i < info->recipe.n; i++)
+        sg_json_add_string(recipe, info->recipe.pairs[i].key, info->recipe.pairs[i].value);
+    return cli_print_json(root, err);
+}
+
+static void stat_text(const sg_store_info *info, const char *arch, const char *difference)
+{
+    printf("items       %llu\n", (unsigned long long)info->items);
+    if (info->bare) printf("bare        %llu (codes without a path)\n", (unsigned long long)info->bare);
+    if (info->foreign)
+        printf("foreign     %llu (coded by other instructions or numerics)\n",
+               (unsigned long long)info->foreign);
+    printf("bits        %zu%s\nkind        %s", info->nbits, info->outputs ? ", real outputs too" : "",
+           info->kind);
+    for (size_t i = 0; i < info->params.n; i++)
+        printf(", %s %s", info->params.pairs[i].key, info->params.pairs[i].value);
+    printf("\ngeneration  %llu\nencoder     %s, %s\nrecipe      ", (unsigned long long)info->generation, arch,
+           info->fingerprint);
+    for (size_t i = 0; i < info->recipe.n; i++)
+        printf("%s%s %s", i ? ", " : "", info->recipe.pairs[i].key, info->recipe.pairs[i].value);
+    printf("\nhere        %s%s\n", *difference ? "differs: " : "the same", difference);
+}
+
 static bool run_stat(const cli_call *call, int *status, sg_error *err)
 {
     (void)status;
@@ -130,32 +181,12 @@ static bool run_stat(const cli_call *call, int *status, sg_error *err)
     if (!sg_index_open(&index, call->args[0], SG_INDEX_ENCODE, false, err)) return false;
     const sg_store_info *info = sg_index_info(index);
     const char *difference = sg_index_recipe_difference(index);
-    const sg_net_spec *spec = sg_model_spec(sg_encoder_model(sg_index_encoder(index)));
+    const char *arch = sg_model_spec(sg_encoder_model(sg_index_encoder(index)))->arch;
     bool ok = true;
-    if (o->json) {
-        sg_json *root = sg_json_object();
-        sg_json_add_path(root, "index", call->args[0]);
-        sg_json_add_int(root, "items", (int64_t)info->items);
-        sg_json_add_int(root, "bits", (int64_t)info->nbits);
-        sg_json_add_string(root, "kind", info->kind);
-        sg_json_add_int(root, "generation", (int64_t)info->generation);
-        sg_json_add_int(root, "next_id", (int64_t)info->next_id);
-        sg_json_add_string(root, "arch", spec->arch);
-        sg_json_add_string(root, "fingerprint", info->fingerprint);
-        sg_json_add_bool(root, "recipe_match", !*difference);
-        sg_json *recipe = sg_json_add_object(root, "recipe");
-        for (size_t i = 0; i < info->recipe.n; i++)
-            sg_json_add_string(recipe, info->recipe.pairs[i].key, info->recipe.pairs[i].value);
-        ok = cli_print_json(root, err);
-    } else {
-        printf("items       %llu\nbits        %zu\nkind        %s\ngeneration  %llu\nencoder     %s, "
-               "%s\nrecipe      ",
-               (unsigned long long)info->items, info->nbits, info->kind, (unsigned long long)info->generation,
-               spec->arch, info->fingerprint);
-        for (size_t i = 0; i < info->recipe.n; i++)
-            printf("%s%s %s", i ? ", " : "", info->recipe.pairs[i].key, info->recipe.pairs[i].value);
-        printf("\nhere        %s%s\n", *difference ? "differs: " : "the same", difference);
-    }
+    if (o->json)
+        ok = stat_json(call->args[0], info, arch, difference, err);
+    else
+        stat_text(info, arch, difference);
     sg_index_close(index);
     return ok;
 }

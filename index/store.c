@@ -19,7 +19,13 @@
 #define LOCK_NBYTES  32768 /* of lock.mdb with so many readers */
 #define LOCK_POLL_NS (20 * 1000 * 1000)
 
-const char *const sg_table_names[SG_TABLES] = {"meta", "codes", "items", "paths", "contents"};
+const char *const sg_table_names[SG_TABLES] = {"meta",     "codes",   "items", "paths",
+                                               "contents", "outputs", "pairs"};
+
+int sg_tables_of(unsigned version)
+{
+    return version == 0 ? 0 : version == 1 ? SG_TABLES_1 : SG_TABLES;
+}
 
 bool sg_store_fail(sg_store *store, int rc, const char *what, sg_error *err)
 {
@@ -99,6 +105,7 @@ static void shut(sg_store *store)
     store->env = NULL;
     store->fd = -1;
     store->apart = false;
+    store->version = 0;
 }
 
 static bool open_data(sg_store *store, int timeout_ms, sg_error *err)
@@ -164,35 +171,50 @@ static bool open_environment(sg_store *store, int timeout_ms, sg_error *err)
     return !store->writable || sg_gate_open(store, timeout_ms, err);
 }
 
-/* Everything that each later call starts from: the list of tables, for a writer the free list too, and the head. */
-static bool open_tables(sg_store *store, sg_error *err)
+bool sg_store_open_tables(sg_store *store, unsigned version, sg_error *err)
+{
+    sg_view view;
+    bool ok = true;
+    if (!sg_view_open_bare(&view, store, err)) return false;
+    for (int i = sg_tables_of(store->version); ok && i < sg_tables_of(version); i++) {
+        sg_tree tree;
+        ok = sg_pages_tree(&tree, &view.pages, sg_table_names[i], err);
+        int rc = ok ? mdb_dbi_open(view.txn, sg_table_names[i], 0, &store->tables[i]) : 0;
+        if (rc != 0) ok = sg_store_fail(store, rc, "cannot open a table", err);
+    }
+    if (ok) {
+        int rc = mdb_txn_commit(view.txn); /* keeps the handles */
+        view.txn = NULL;
+        if (rc != 0) ok = sg_store_fail(store, rc, "cannot open a table", err);
+    }
+    sg_view_close(&view);
+    if (ok) store->version = version;
+    return ok;
+}
+
+/* What each later call starts from: the list of tables, and for a writer the free list too. */
+static bool check_lists(sg_store *store, sg_error *err)
 {
     sg_view view;
     const sg_span none = {NULL, 0};
     if (!sg_view_open_bare(&view, store, err)) return false;
     bool ok = sg_pages_check(&view.pages, &view.pages.main, none, none, err) &&
               (!store->writable || sg_pages_check(&view.pages, &view.pages.free, none, none, err));
-    for (int i = 0; ok && i < SG_TABLES; i++) {
-        sg_tree tree;
-        ok = sg_pages_tree(&tree, &view.pages, sg_table_names[i], err);
-        int rc = ok ? mdb_dbi_open(view.txn, sg_table_names[i], 0, &store->tables[i]) : 0;
-        if (rc != 0) ok = sg_store_fail(store, rc, "cannot open a table", err);
-    }
-    if (!ok) {
-        sg_view_close(&view);
-        return false;
-    }
-    int rc = mdb_txn_commit(view.txn); /* keeps the handles */
-    view.txn = NULL;
     sg_view_close(&view);
-    if (rc != 0) return sg_store_fail(store, rc, "cannot open a table", err);
-    if (!sg_view_open(&view, store, err)) return false;
-    if (store->code_nbytes == 0) { /* not a file that took the place of another */
+    return ok;
+}
+
+static bool open_tables(sg_store *store, sg_error *err)
+{
+    sg_view view;
+    if (!check_lists(store, err) || !sg_store_open_tables(store, 1, err)) return false;
+    if (!sg_view_open(&view, store, err)) return false; /* opens what a later version has besides */
+    if (store->code_nbytes == 0) {                      /* not a file that took the place of another */
         store->code_nbytes = view.head.nbits / 8;
         memcpy(store->fingerprint, view.head.fingerprint, SG_FINGERPRINT_NBYTES);
     }
-    ok = memcmp(store->fingerprint, view.head.fingerprint, SG_FINGERPRINT_NBYTES) == 0 &&
-         store->code_nbytes == view.head.nbits / 8;
+    bool ok = memcmp(store->fingerprint, view.head.fingerprint, SG_FINGERPRINT_NBYTES) == 0 &&
+              store->code_nbytes == view.head.nbits / 8;
     sg_view_close(&view);
     return ok ? true
               : sg_fail(err, SG_ERR_MISMATCH, "%s: has become the index of another encoder: open it anew",
@@ -249,27 +271,33 @@ void sg_store_close(sg_store *store)
     sg_free(store);
 }
 
-static bool read_recipe(sg_kv *recipe, const sg_view *view, sg_error *err)
+/* Texts of the table `meta`. */
+static bool read_texts(sg_kv *texts, const sg_view *view, const char *name, bool needed, sg_error *err)
 {
     MDB_val value;
-    const char *fault = "is missing";
-    if (!sg_view_get(&value, view, SG_TABLE_META, "recipe", 6, err)) return false;
-    if (value.mv_data && !sg_recipe_parse(recipe, &fault, value.mv_data, value.mv_size, err)) return false;
-    return fault ? sg_fail(err, SG_ERR_FORMAT, "%s: damaged: the recipe %s", view->store->dir, fault) : true;
+    const char *fault = needed ? "is missing" : NULL;
+    if (!sg_view_get(&value, view, SG_TABLE_META, name, strlen(name), err)) return false;
+    if (value.mv_data && !sg_texts_parse(texts, &fault, value.mv_data, value.mv_size, err)) return false;
+    return fault ? sg_fail(err, SG_ERR_FORMAT, "%s: damaged: the %s %s", view->store->dir, name, fault)
+                 : true;
 }
 
 bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err)
 {
     sg_view view;
-    *info = (sg_store_info){.recipe = SG_KV_INIT};
+    *info = (sg_store_info){.recipe = SG_KV_INIT, .params = SG_KV_INIT};
     if (!sg_view_open(&view, store, err)) return false;
-    bool ok = read_recipe(&info->recipe, &view, err);
+    bool ok = read_texts(&info->recipe, &view, "recipe", true, err) &&
+              read_texts(&info->params, &view, "search", false, err);
     const sg_store_head *head = &view.head;
+    info->version = head->version;
     info->nbits = head->nbits;
     info->items = head->items;
+    info->bare = head->bare;
     info->foreign = head->foreign;
     info->next_id = head->next_id;
     info->generation = head->generation;
+    info->outputs = head->keeps_outputs;
     sg_hex(info->fingerprint, head->fingerprint, sizeof head->fingerprint);
     memcpy(info->kind, head->kind, sizeof info->kind);
     sg_view_close(&view);
@@ -280,5 +308,6 @@ bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err)
 void sg_store_info_clear(sg_store_info *info)
 {
     sg_kv_clear(&info->recipe);
-    *info = (sg_store_info){.recipe = SG_KV_INIT};
+    sg_kv_clear(&info->params);
+    *info = (sg_store_info){.recipe = SG_KV_INIT, .params = SG_KV_INIT};
 }

@@ -1,5 +1,5 @@
-/* Batches: put and remove inside one write transaction. When the map is full the transaction is given up, the map
- * made larger and the batch done again from its list of operations: the same ids come out. */
+/* Batches: what changes the store, inside one write transaction. When the map is full the transaction is given up, the
+ * map made larger and the batch done again from its list of operations: the same ids come out. */
 #include "store_impl.h"
 
 #include <signet/mem.h>
@@ -7,10 +7,16 @@
 
 #define MAP_MAX ((size_t)1 << 46)
 
-typedef struct put_result {
-    sg_put_kind kind;
-    uint64_t id, other;
-} put_result;
+/* The tables that an older version lacks. */
+static bool add_tables(sg_store *store, sg_error *err)
+{
+    for (int i = sg_tables_of(store->head.version); i < SG_TABLES; i++) {
+        int rc = mdb_dbi_open(store->batch, sg_table_names[i], MDB_CREATE, &store->tables[i]);
+        if (rc != 0) return sg_store_fail(store, rc, "cannot make a table", err);
+    }
+    store->head.version = SG_STORE_VERSION;
+    return true;
+}
 
 static bool start(sg_store *store, sg_error *err)
 {
@@ -19,7 +25,8 @@ static bool start(sg_store *store, sg_error *err)
     store->head = view.head;
     sg_view_close(&view);
     int rc = mdb_txn_begin(store->env, NULL, 0, &store->batch);
-    return rc == 0 ? true : sg_store_fail(store, rc, "cannot begin a batch", err);
+    if (rc != 0) return sg_store_fail(store, rc, "cannot begin a batch", err);
+    return add_tables(store, err);
 }
 
 /* Ends the transaction; the list of operations stays. */
@@ -33,16 +40,8 @@ static void give_up(sg_store *store)
 
 static void forget_ops(sg_store *store)
 {
-    for (size_t i = 0; i < store->nops; i++) sg_free(store->ops[i].copy);
+    for (size_t i = 0; i < store->nops; i++) sg_free(store->ops[i].data);
     store->nops = 0;
-}
-
-bool sg_store_begin(sg_store *store, sg_error *err)
-{
-    SG_ASSERT(!store->batch && store->readers == 0);
-    if (!store->writable) return sg_fail(err, SG_ERR_USAGE, "%s: is open for reading only", store->dir);
-    store->broken = false;
-    return start(store, err);
 }
 
 void sg_store_abort(sg_store *store)
@@ -51,127 +50,8 @@ void sg_store_abort(sg_store *store)
     forget_ops(store);
 }
 
-/* --- one operation --- */
-
-static bool put(sg_store *store, int table, const void *key, size_t nkey, void *value, size_t nvalue,
-                sg_error *err)
-{
-    MDB_val mkey = {nkey, (void *)key}, mvalue = {nvalue, value};
-    int rc = mdb_put(store->batch, store->tables[table], &mkey, &mvalue, 0);
-    return rc == 0 ? true : sg_store_fail(store, rc, "cannot write", err);
-}
-
-static bool del(sg_store *store, int table, const void *key, size_t nkey, sg_error *err)
-{
-    MDB_val mkey = {nkey, (void *)key};
-    int rc = mdb_del(store->batch, store->tables[table], &mkey, NULL);
-    return rc == 0 ? true : sg_store_fail(store, rc, "cannot remove", err);
-}
-
-static bool put_item(sg_store *store, const sg_item *item, sg_error *err)
-{
-    uint8_t key[SG_ID_NBYTES];
-    size_t nbytes = sg_item_nbytes(item);
-    uint8_t *record = sg_alloc(nbytes, 1);
-    if (!record) return sg_fail_memory(err, item->path);
-    sg_item_write(record, item);
-    sg_id_key(key, item->id);
-    bool ok = put(store, SG_TABLE_ITEMS, key, sizeof key, record, nbytes, err);
-    sg_free(record);
-    return ok;
-}
-
-static bool insert(sg_store *store, const sg_item *item, sg_error *err)
-{
-    uint8_t path_ref[SG_REF_NBYTES], content_ref[SG_REF_NBYTES];
-    sg_path_ref(path_ref, item->path, item->id);
-    sg_content_ref(content_ref, item->content, item->id);
-    if (!put_item(store, item, err) || !put(store, SG_TABLE_PATHS, path_ref, sizeof path_ref, NULL, 0, err) ||
-        !put(store, SG_TABLE_CONTENTS, content_ref, sizeof content_ref, NULL, 0, err) ||
-        !sg_blocks_set(store, item->id, item->code, err))
-        return false;
-    store->head.items++;
-    store->head.foreign += item->foreign;
-    return true;
-}
-
-/* item is what the store has of it, borrowed from the map: its last use comes before the record goes. */
-static bool erase(sg_store *store, const sg_item *item, sg_error *err)
-{
-    uint8_t key[SG_ID_NBYTES], path_ref[SG_REF_NBYTES], content_ref[SG_REF_NBYTES];
-    bool foreign = item->foreign;
-    sg_id_key(key, item->id);
-    sg_path_ref(path_ref, item->path, item->id);
-    sg_content_ref(content_ref, item->content, item->id);
-    if (!sg_blocks_drop(store, item->id, err) ||
-        !del(store, SG_TABLE_PATHS, path_ref, sizeof path_ref, err) ||
-        !del(store, SG_TABLE_CONTENTS, content_ref, sizeof content_ref, err) ||
-        !del(store, SG_TABLE_ITEMS, key, sizeof key, err))
-        return false;
-    store->head.items--;
-    store->head.foreign -= foreign;
-    return true;
-}
-
-static bool apply_remove(sg_store *store, uint64_t id, sg_error *err)
-{
-    sg_view view;
-    sg_item item;
-    bool found;
-    if (!sg_view_open(&view, store, err)) return false;
-    bool ok = sg_view_item(&item, &found, &view, id, err);
-    sg_view_close(&view);
-    if (!ok) return false;
-    if (!found)
-        return sg_fail(err, SG_ERR_NOT_FOUND, "%s: has no item %llu", store->dir, (unsigned long long)id);
-    return erase(store, &item, err);
-}
-
-/* The same content under the same path: only what the file system says of it may be new. */
-static bool renew(sg_store *store, const sg_item *old, const sg_item *item, sg_error *err)
-{
-    sg_item now = *item;
-    now.id = old->id;
-    now.foreign = old->foreign; /* the code stays too */
-    if (old->nbytes == item->nbytes && old->mtime_ns == item->mtime_ns) return true;
-    return put_item(store, &now, err);
-}
-
-static bool apply_put(sg_store *store, const sg_item *item, put_result *result, sg_error *err)
-{
-    sg_view view;
-    sg_item old, fresh = *item;
-    bool found, ok;
-    size_t n = 0;
-    if (!sg_view_open(&view, store, err)) return false;
-    ok = sg_view_find_path(&old, &found, &view, item->path, err);
-    *result = (put_result){found ? SG_PUT_UPDATED : SG_PUT_ADDED, 0, 0};
-    if (ok && found && memcmp(old.content, item->content, SG_CONTENT_NBYTES) == 0) {
-        *result = (put_result){SG_PUT_UNCHANGED, old.id, 0};
-        ok = renew(store, &old, item, err);
-        goto done;
-    }
-    if (ok) ok = sg_view_find_content(&result->other, &n, 1, &view, item->content, err);
-    if (ok && found) ok = erase(store, &old, err);
-    if (!ok) goto done;
-    if (n == 0) result->other = 0;
-    if (n > 0 && !found) result->kind = SG_PUT_DUPLICATE;
-    fresh.id = result->id = store->head.next_id++;
-    ok = insert(store, &fresh, err);
-done:
-    sg_view_close(&view);
-    return ok;
-}
-
-/* --- the list of operations --- */
-
-static bool apply(sg_store *store, const sg_store_op *op, put_result *result, sg_error *err)
-{
-    return op->remove ? apply_remove(store, op->remove, err) : apply_put(store, &op->item, result, err);
-}
-
 /* A larger map, and the batch so far once more; again until it fits. */
-static bool redo(sg_store *store, put_result *result, sg_error *err)
+static bool redo(sg_store *store, sg_put_result *result, sg_error *err)
 {
     bool ok = false;
     while (!ok && store->full) {
@@ -183,61 +63,161 @@ static bool redo(sg_store *store, put_result *result, sg_error *err)
         int rc = mdb_env_set_mapsize(store->env, info.me_mapsize * 2);
         if (rc != 0) return sg_store_fail(store, rc, "cannot map more of the index", err);
         ok = start(store, err);
-        for (size_t i = 0; ok && i < store->nops; i++) ok = apply(store, &store->ops[i], result, err);
+        for (size_t i = 0; ok && i < store->nops; i++)
+            ok = store->ops[i].apply(store, &store->ops[i], result, err);
     }
     return ok;
 }
 
-/* Takes a copy of the operation into the list and does it. */
-static bool perform(sg_store *store, uint64_t remove, const sg_item *item, put_result *result, sg_error *err)
+bool sg_store_begin(sg_store *store, sg_error *err)
+{
+    sg_put_result unused;
+    sg_error why = {SG_OK, ""};
+    SG_ASSERT(!store->batch && store->readers == 0);
+    if (!store->writable) return sg_fail(err, SG_ERR_USAGE, "%s: is open for reading only", store->dir);
+    store->broken = false;
+    if (start(store, &why) || (store->full && redo(store, &unused, &why))) return true;
+    give_up(store);
+    if (err) *err = why;
+    return false;
+}
+
+/* --- operations: each is taken into the list, which owns its data, and done --- */
+
+static bool perform(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err)
 {
     sg_error why = {SG_OK, ""};
-    sg_store_op op = {.remove = remove};
     SG_ASSERT(store->batch);
-    if (store->broken) return sg_fail(err, SG_ERR_USAGE, "%s: this batch has failed", store->dir);
-    if (item) {
-        size_t npath = strlen(item->path) + 1;
-        op.item = *item;
-        op.copy = sg_alloc(store->code_nbytes + npath, 1);
-        if (!op.copy) return sg_fail_memory(err, item->path);
-        memcpy(op.copy, item->code, store->code_nbytes);
-        memcpy(op.copy + store->code_nbytes, item->path, npath);
-        op.item.code = op.copy;
-        op.item.path = (const char *)op.copy + store->code_nbytes;
+    if (store->broken || !sg_grow(&store->ops, &store->ops_cap, store->nops + 1, sizeof *store->ops)) {
+        sg_free(op->data);
+        return store->broken ? sg_fail(err, SG_ERR_USAGE, "%s: this batch has failed", store->dir)
+                             : sg_fail_memory(err, "batch");
     }
-    if (!sg_grow(&store->ops, &store->ops_cap, store->nops + 1, sizeof *store->ops)) {
-        sg_free(op.copy);
-        return sg_fail_memory(err, "batch");
-    }
-    store->ops[store->nops++] = op;
-    bool ok = apply(store, &op, result, &why) || (store->full && redo(store, result, &why));
-    if (ok) return true;
-    if (why.code == SG_ERR_NOT_FOUND)
-        store->nops--; /* nothing was done: the batch goes on */
+    store->ops[store->nops++] = *op;
+    if (op->apply(store, op, result, &why) || (store->full && redo(store, result, &why))) return true;
+    if (why.code == SG_ERR_NOT_FOUND || why.code == SG_ERR_USAGE)
+        sg_free(store->ops[--store->nops].data); /* nothing was done: the batch goes on */
     else
         store->broken = true;
     if (err) *err = why;
     return false;
 }
 
+static bool check_path(const char *path, sg_error *err)
+{
+    return path[0] == '/' ? true
+                          : sg_fail(err, SG_ERR_USAGE, "%s: a path in an index must be absolute", path);
+}
+
+static bool check_attributes(const char *data, size_t nbytes, sg_error *err)
+{
+    const char *fault = data ? sg_attributes_fault(data, nbytes) : NULL;
+    return fault ? sg_fail(err, SG_ERR_USAGE, "%s", fault) : true;
+}
+
+/* Puts bytes behind each other; NULL stays NULL. */
+static const void *keep(uint8_t **at, const void *bytes, size_t nbytes)
+{
+    uint8_t *to = *at;
+    if (!bytes) return NULL;
+    memcpy(to, bytes, nbytes);
+    *at += nbytes;
+    return to;
+}
+
+/* An item with all that it points to, in one piece. */
+static sg_item *copy_item(const sg_store *store, const sg_item *item)
+{
+    const size_t nbits = store->head.nbits, npath = item->path ? strlen(item->path) + 1 : 0;
+    const float *outputs = store->head.keeps_outputs ? item->outputs : NULL;
+    const size_t noutputs = outputs ? nbits * sizeof *outputs : 0;
+    const size_t nattributes = item->attributes ? item->attributes_nbytes : 0;
+    sg_item *copy = sg_alloc(sizeof *copy + noutputs + nbits / 8 + npath + nattributes, 1);
+    if (!copy) return NULL;
+    uint8_t *at = (uint8_t *)(copy + 1);
+    *copy = *item;
+    copy->outputs = keep(&at, outputs, noutputs);
+    copy->code = keep(&at, item->code, nbits / 8);
+    copy->path = keep(&at, item->path, npath);
+    copy->attributes = keep(&at, item->attributes, nattributes);
+    copy->attributes_nbytes = nattributes;
+    return copy;
+}
+
 bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
                   sg_error *err)
 {
-    put_result result = {0};
-    if (item->path[0] != '/')
-        return sg_fail(err, SG_ERR_USAGE, "%s: a path in an index must be absolute", item->path);
-    if (!perform(store, 0, item, &result, err)) return false;
+    sg_put_result result = {0};
+    if (item->path && !check_path(item->path, err)) return false;
+    if (!check_attributes(item->attributes, item->attributes_nbytes, err)) return false;
+    if (!item->path && item->attributes && item->attributes_nbytes > 0)
+        return sg_fail(err, SG_ERR_USAGE, "%s: a code without a path has no attributes", store->dir);
+    sg_item *copy = copy_item(store, item);
+    if (!copy) return sg_fail_memory(err, item->path ? item->path : "code");
+    if (!perform(store, &(sg_store_op){.apply = sg_apply_put, .data = copy}, &result, err)) return false;
     *kind = result.kind;
     *id = result.id;
     *other = result.other;
     return true;
 }
 
+/* Performs op with its own copy of nbytes (which may be none). */
+static bool perform_with(sg_store *store, sg_store_op op, const void *bytes, size_t nbytes, sg_error *err)
+{
+    sg_put_result unused;
+    if (nbytes > 0 && !(op.data = sg_memdup(bytes, nbytes))) return sg_fail_memory(err, "batch");
+    return perform(store, &op, &unused, err);
+}
+
+bool sg_store_put_codes(uint64_t *first, sg_store *store, const uint8_t *codes, size_t n, sg_error *err)
+{
+    *first = store->head.next_id;
+    if (n == 0) return true;
+    return perform_with(store, (sg_store_op){.apply = sg_apply_codes, .n = n}, codes, n * store->code_nbytes,
+                        err);
+}
+
 bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err)
 {
-    put_result unused;
-    if (id == 0) return sg_fail(err, SG_ERR_NOT_FOUND, "%s: has no item 0", store->dir);
-    return perform(store, id, NULL, &unused, err);
+    return perform_with(store, (sg_store_op){.apply = sg_apply_remove, .id = id}, NULL, 0, err);
+}
+
+bool sg_store_set_attributes(sg_store *store, uint64_t id, const char *data, size_t nbytes, sg_error *err)
+{
+    if (!check_attributes(data, nbytes, err)) return false;
+    return perform_with(store, (sg_store_op){.apply = sg_apply_attributes, .id = id, .n = nbytes}, data,
+                        nbytes, err);
+}
+
+bool sg_store_set_path(sg_store *store, uint64_t id, const char *path, sg_error *err)
+{
+    if (!check_path(path, err)) return false;
+    return perform_with(store, (sg_store_op){.apply = sg_apply_path, .id = id}, path, strlen(path) + 1, err);
+}
+
+bool sg_store_set_search(sg_store *store, const char *kind, const sg_kv *params, sg_error *err)
+{
+    sg_store_head named;
+    sg_put_result unused;
+    uint8_t *record = NULL, *data;
+    size_t nbytes = 0;
+    if (!sg_head_set_kind(&named, kind, err)) return false;
+    if (params && params->n > 0 && !sg_texts_write(&record, &nbytes, params, err)) return false;
+    data = sg_alloc(sizeof named.kind + nbytes, 1);
+    if (data) {
+        memcpy(data, named.kind, sizeof named.kind);
+        if (record) memcpy(data + sizeof named.kind, record, nbytes);
+    }
+    sg_free(record);
+    if (!data) return sg_fail_memory(err, "batch");
+    return perform(store, &(sg_store_op){.apply = sg_apply_search, .data = data, .n = nbytes}, &unused, err);
+}
+
+bool sg_store_pair_set(sg_store *store, uint64_t a, uint64_t b, bool marked, sg_error *err)
+{
+    if (a == b) return sg_fail(err, SG_ERR_USAGE, "%s: a pair is of two items", store->dir);
+    return perform_with(store, (sg_store_op){.apply = sg_apply_pair, .id = a, .other = b, .n = marked}, NULL,
+                        0, err);
 }
 
 /* --- the end --- */
@@ -249,17 +229,20 @@ static bool finish(sg_store *store, sg_error *err)
     head.generation++;
     head.txnid = mdb_txn_id(store->batch);
     sg_head_write(record, &head);
-    if (!sg_blocks_flush(store, err) || !put(store, SG_TABLE_META, "head", 4, record, sizeof record, err))
+    if (!sg_blocks_flush(store, err) ||
+        !sg_batch_put(store, SG_TABLE_META, "head", 4, record, sizeof record, err))
         return false;
     MDB_txn *batch = store->batch;
     store->batch = NULL; /* the commit ends it, whatever comes of it */
     int rc = mdb_txn_commit(batch);
-    return rc == 0 ? true : sg_store_fail(store, rc, "cannot commit", err);
+    if (rc != 0) return sg_store_fail(store, rc, "cannot commit", err);
+    store->version = SG_STORE_VERSION;
+    return true;
 }
 
 bool sg_store_commit(sg_store *store, sg_error *err)
 {
-    put_result unused;
+    sg_put_result unused;
     SG_ASSERT(store->batch);
     bool ok = !store->broken || sg_fail(err, SG_ERR_USAGE, "%s: this batch has failed", store->dir);
     if (ok) ok = finish(store, err);

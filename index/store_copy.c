@@ -105,7 +105,7 @@ static bool count_pages(uint64_t *npages, const sg_view *view, sg_error *err)
     const MDB_dbi list_of_tables = 1; /* LMDB's own: its pages are used too */
     MDB_stat st;
     *npages = 2; /* the meta pages */
-    for (int i = -1; i < SG_TABLES; i++) {
+    for (int i = -1; i < sg_tables_of(view->head.version); i++) {
         int rc = mdb_stat(view->txn, i < 0 ? list_of_tables : view->store->tables[i], &st);
         if (rc != 0) return sg_store_fail(view->store, rc, "cannot read", err);
         *npages += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;

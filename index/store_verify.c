@@ -9,8 +9,8 @@
 
 typedef struct check {
     sg_view *view;
-    sg_block block;                 /* of the last item */
-    uint64_t codes, items, foreign; /* met so far */
+    sg_block block;                                       /* of the last item */
+    uint64_t codes, bare, items, foreign, outputs, pairs; /* met so far */
     size_t faults;
     void (*report)(void *context, const char *fault);
     void *context;
@@ -90,7 +90,8 @@ static bool check_pages(check *c, sg_error *err)
     pages->seen = sg_calloc(pages->npages / 8 + 1, 1);
     if (!pages->seen) return sg_fail_memory(err, "verify");
     bool ok = check_tree(c, &pages->free, err) && check_tree(c, &pages->main, err);
-    for (int i = 0; ok && i < SG_TABLES; i++) ok = check_table(c, sg_table_names[i], err);
+    for (int i = 0; ok && i < sg_tables_of(c->view->head.version); i++)
+        ok = check_table(c, sg_table_names[i], err);
     if (ok && c->faults == 0) ok = check_free_list(c, err);
     sg_free(pages->seen);
     pages->seen = NULL;
@@ -119,6 +120,7 @@ static bool check_block(void *context, const MDB_val *key, const MDB_val *value,
         return note(c, &why, err);
     }
     c->codes += block.live_count;
+    c->bare += sg_block_bare_count(&block);
     return true;
 }
 
@@ -141,8 +143,10 @@ static bool compare_tables(const char **fault, check *c, const sg_item *item, sg
     sg_content_ref(ref, item->content, item->id);
     if (!has_ref(&has_content, c, SG_TABLE_CONTENTS, ref, err)) return false;
     if (!sg_view_block(&c->block, fault, c->view, item->id / SG_BLOCK_CODES, err)) return false;
-    bool lost = !*fault && !sg_block_has(&c->block, item->id);
-    *fault = lost ? "has no code" : NULL; /* a damaged block has been reported as such */
+    bool sound = !*fault; /* a damaged block has been reported as such */
+    *fault = sound && !sg_block_has(&c->block, item->id) ? "has no code" : NULL;
+    if (sound && sg_block_is_bare(&c->block, item->id))
+        *fault = "has a code that is marked as without a path";
     if (!has_path) *fault = "is not found by its path";
     if (!has_content) *fault = "is not found by its content";
     if (item->id == 0 || item->id >= c->view->head.next_id) *fault = "has an id that was never given";
@@ -172,6 +176,59 @@ static bool check_item(void *context, const MDB_val *key, const MDB_val *value, 
     return note(c, &why, err);
 }
 
+/* Does a sound code with this id live? */
+static bool lives(bool *is, check *c, uint64_t id, sg_error *err)
+{
+    const char *fault;
+    if (!sg_view_block(&c->block, &fault, c->view, id / SG_BLOCK_CODES, err)) return false;
+    *is = !fault && sg_block_has(&c->block, id);
+    return true;
+}
+
+static bool note_fault(check *c, const char *table, uint64_t id, const char *fault, sg_error *err)
+{
+    sg_error why;
+    sg_store_damaged(c->view->store, table, id, fault, &why);
+    return note(c, &why, err);
+}
+
+static bool check_outputs(void *context, const MDB_val *key, const MDB_val *value, sg_error *err)
+{
+    check *c = context;
+    const char *fault = "have a key of another size";
+    uint64_t id = 0;
+    bool alive = true;
+    if (!sg_interrupt_check(err)) return false;
+    c->outputs++;
+    if (key->mv_size == SG_ID_NBYTES) {
+        id = sg_key_id(key->mv_data);
+        fault = sg_outputs_parse(NULL, id, c->view->head.nbits, value->mv_data, value->mv_size);
+    }
+    if (!fault && !lives(&alive, c, id, err)) return false;
+    if (!alive) fault = "are of no item";
+    return fault ? note_fault(c, "outputs", id, fault, err) : true;
+}
+
+static bool check_pair(void *context, const MDB_val *key, const MDB_val *value, sg_error *err)
+{
+    check *c = context;
+    uint64_t id = 0, other = 0;
+    uint8_t mirror[SG_PAIR_NBYTES];
+    MDB_val there;
+    bool first = true, second = true;
+    if (!sg_interrupt_check(err)) return false;
+    c->pairs++;
+    const char *fault = sg_pair_parse(&id, &other, key, value);
+    if (fault) return note_fault(c, "pair of item", id, fault, err);
+    sg_pair_key(mirror, other, id);
+    if (!sg_view_get(&there, c->view, SG_TABLE_PAIRS, mirror, sizeof mirror, err) ||
+        !lives(&first, c, id, err) || !lives(&second, c, other, err))
+        return false;
+    if (!there.mv_data) fault = "stands in one order only";
+    if (!first || !second) fault = "is with what is no item";
+    return fault ? note_fault(c, "pair of item", id, fault, err) : true;
+}
+
 static bool count_entry(void *context, const MDB_val *key, const MDB_val *value, sg_error *err)
 {
     (void)key, (void)value, (void)err;
@@ -183,13 +240,23 @@ static bool count_entry(void *context, const MDB_val *key, const MDB_val *value,
 static bool compare_counts(check *c, uint64_t paths, uint64_t contents, sg_error *err)
 {
     sg_error why;
-    uint64_t head = c->view->head.items, foreign = c->view->head.foreign;
-    if (c->items == head && c->codes == head && paths == head && contents == head && c->foreign == foreign)
-        return true;
+    const sg_store_head *head = &c->view->head;
+    uint64_t items = head->items - head->bare; /* with a path */
+    if (c->items != items || c->codes != head->items || c->bare != head->bare || paths != items ||
+        contents != items || c->foreign != head->foreign) {
+        sg_fail(&why, SG_ERR_FORMAT,
+                "%s: damaged: %" PRIu64 " items are recorded; there are %" PRIu64 " items, %" PRIu64
+                " codes, %" PRIu64 " paths, %" PRIu64 " contents, %" PRIu64 " of %" PRIu64
+                " foreign, %" PRIu64 " of %" PRIu64 " without a path",
+                c->view->store->dir, head->items, c->items + c->bare, c->codes, paths, contents, c->foreign,
+                head->foreign, c->bare, head->bare);
+        if (!note(c, &why, err)) return false;
+    }
+    if (c->outputs == head->outputs && c->pairs == 2 * head->pairs) return true;
     sg_fail(&why, SG_ERR_FORMAT,
-            "%s: damaged: %" PRIu64 " items are recorded; there are %" PRIu64 " items, %" PRIu64
-            " codes, %" PRIu64 " paths, %" PRIu64 " contents, %" PRIu64 " of %" PRIu64 " foreign",
-            c->view->store->dir, head, c->items, c->codes, paths, contents, c->foreign, foreign);
+            "%s: damaged: there are outputs of %" PRIu64 " of %" PRIu64 " items, and %" PRIu64 " of %" PRIu64
+            " halves of pairs",
+            c->view->store->dir, c->outputs, head->outputs, c->pairs, 2 * head->pairs);
     return note(c, &why, err);
 }
 
@@ -206,6 +273,8 @@ static bool check_records(check *c, sg_error *err)
            sg_view_each(c->view, SG_TABLE_ITEMS, check_item, c, err) &&
            sg_view_each(c->view, SG_TABLE_PATHS, count_entry, &paths, err) &&
            sg_view_each(c->view, SG_TABLE_CONTENTS, count_entry, &contents, err) &&
+           sg_view_each(c->view, SG_TABLE_OUTPUTS, check_outputs, c, err) &&
+           sg_view_each(c->view, SG_TABLE_PAIRS, check_pair, c, err) &&
            compare_counts(c, paths, contents, err);
 }
 

@@ -66,9 +66,12 @@ bool sg_view_open(sg_view *view, sg_store *store, sg_error *err)
         view->head = store->head;
         return true;
     }
-    if (read_head(view, err)) return true;
+    bool ok = read_head(view, err);
+    unsigned version = view->head.version;
+    if (ok && version <= store->version) return true;
     sg_view_close(view);
-    return false;
+    /* Another process may have made it a newer version since this one opened it. */
+    return ok && sg_store_open_tables(store, version, err) && sg_view_open(view, store, err);
 }
 
 void sg_view_close(sg_view *view)
@@ -80,11 +83,17 @@ void sg_view_close(sg_view *view)
     view->txn = NULL;
 }
 
+/* An older version has fewer tables: those that it lacks are as good as empty. The first ones stand in all. */
+static bool has_table(const sg_view *view, int table)
+{
+    return table < SG_TABLES_1 || table < sg_tables_of(view->head.version);
+}
+
 bool sg_view_check(const sg_view *view, int table, const void *lo, const void *hi, size_t nbytes,
                    sg_error *err)
 {
     sg_tree tree;
-    if (view->trusted) return true;
+    if (view->trusted || !has_table(view, table)) return true;
     return sg_pages_tree(&tree, &view->pages, sg_table_names[table], err) &&
            sg_pages_check(&view->pages, &tree, (sg_span){lo, nbytes}, (sg_span){hi, nbytes}, err);
 }
@@ -92,11 +101,32 @@ bool sg_view_check(const sg_view *view, int table, const void *lo, const void *h
 bool sg_view_get(MDB_val *value, const sg_view *view, int table, const void *key, size_t nbytes,
                  sg_error *err)
 {
+    *value = (MDB_val){0, NULL};
+    if (!has_table(view, table)) return true;
     if (!sg_view_check(view, table, key, key, nbytes, err)) return false;
     MDB_val mkey = {nbytes, (void *)key};
     int rc = mdb_get(view->txn, view->store->tables[table], &mkey, value);
     if (rc == MDB_NOTFOUND) *value = (MDB_val){0, NULL};
     return rc == 0 || rc == MDB_NOTFOUND ? true : sg_store_fail(view->store, rc, "cannot read", err);
+}
+
+static bool look_bare(bool *bare, const sg_view *view, uint64_t id, sg_error *err)
+{
+    uint8_t key[SG_ID_NBYTES];
+    MDB_val value;
+    sg_block block;
+    bool live;
+    uint64_t number = id / SG_BLOCK_CODES;
+    *bare = false;
+    if (!view->own && sg_blocks_look(&live, bare, view->store, id)) return true;
+    sg_id_key(key, number);
+    if (!sg_view_get(&value, view, SG_TABLE_CODES, key, sizeof key, err)) return false;
+    if (!value.mv_data) return true;
+    const char *fault =
+        sg_block_parse(&block, number, view->store->code_nbytes, value.mv_data, value.mv_size);
+    if (fault) return sg_store_damaged(view->store, "codes", number, fault, err);
+    *bare = sg_block_is_bare(&block, id);
+    return true;
 }
 
 bool sg_view_item(sg_item *item, bool *found, const sg_view *view, uint64_t id, sg_error *err)
@@ -106,7 +136,10 @@ bool sg_view_item(sg_item *item, bool *found, const sg_view *view, uint64_t id, 
     *found = false;
     sg_id_key(key, id);
     if (!sg_view_get(&value, view, SG_TABLE_ITEMS, key, sizeof key, err)) return false;
-    if (!value.mv_data) return true;
+    if (!value.mv_data) {
+        *item = (sg_item){.id = id};
+        return view->head.bare == 0 || look_bare(found, view, id, err);
+    }
     const char *fault = sg_item_parse(item, id, value.mv_data, value.mv_size);
     if (fault) return sg_store_damaged(view->store, "item", id, fault, err);
     *found = true;
@@ -167,7 +200,7 @@ static bool compare_path(void *context, uint64_t id, sg_error *err)
     path_search *s = context;
     bool there;
     if (!sg_view_item(s->item, &there, s->view, id, err) ||
-        (!there &&
+        ((!there || !s->item->path) &&
          !sg_store_damaged(s->view->store, "item", id, "is missing, though a path leads to it", err))) {
         s->failed = true;
         return false;
@@ -213,6 +246,7 @@ bool sg_view_each(const sg_view *view, int table, sg_view_visit visit, void *con
 {
     MDB_cursor *cursor;
     MDB_val key, value;
+    if (!has_table(view, table)) return true;
     int rc = mdb_cursor_open(view->txn, view->store->tables[table], &cursor);
     if (rc != 0) return sg_store_fail(view->store, rc, "cannot read", err);
     bool go_on = true;

@@ -21,7 +21,7 @@ bool sg_answer_text(FILE *out, const sg_answer *answer, sg_error *err)
     for (size_t i = 0; i < answer->result.n; i++) {
         const sg_hit *hit = &answer->result.hits[i];
         sg_buf_printf(&text, "%" PRIu32 " %" PRIu64 " ", hit->distance, hit->id);
-        sg_buf_put_line(&text, answer->paths[i]);
+        if (answer->paths[i]) sg_buf_put_line(&text, answer->paths[i]);
         sg_buf_puts(&text, "\n");
     }
     bool ok = sg_buf_ok(&text) ? print(out, sg_buf_text(&text), err) : sg_fail_memory(err, "answer");
@@ -36,7 +36,10 @@ static void put_results(sg_json *root, const sg_answer *answer)
         sg_json *one = sg_json_add_object(results, NULL);
         sg_json_add_int(one, "rank", (int64_t)i + 1);
         sg_json_add_int(one, "id", (int64_t)answer->result.hits[i].id);
-        sg_json_add_path(one, "path", answer->paths[i]);
+        if (answer->paths[i])
+            sg_json_add_path(one, "path", answer->paths[i]);
+        else
+            sg_json_add_string(one, "path", NULL);
         sg_json_add_int(one, "distance", answer->result.hits[i].distance);
     }
 }

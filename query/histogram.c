@@ -112,7 +112,7 @@ static bool read_contents(content_of *contents, size_t *count, sg_store *store, 
 static bool drop_copies(uint8_t *codes, size_t *n, const uint64_t *ids, size_t nbytes, sg_store *store,
                         sg_error *err)
 {
-    size_t count, kept = 0;
+    size_t count = 0, kept = 0;
     content_of *contents = sg_alloc(*n, sizeof *contents);
     bool *dropped = sg_calloc(*n, sizeof *dropped);
     bool ok = contents && dropped ? read_contents(contents, &count, store, ids, *n, err)

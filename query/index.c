@@ -53,8 +53,8 @@ bool sg_index_create(const char *dir, const char *model_path, const char *kind, 
     ok = ok && (!w.decode || sg_preprocess_set(&model->preprocess, "decode", w.decode, err)) &&
          sg_model_set_precision(model, w.precision, err) && sg_recipe_now(&recipe, model, err) &&
          (source.copied || sg_model_stamp(model, err)) &&
-         sg_store_create(dir, (size_t)sg_model_spec(model)->outputs, model->fingerprint, &recipe, kind,
-                         put_encoder, &source, err);
+         sg_store_create(dir, (size_t)sg_model_spec(model)->outputs, model->fingerprint, &recipe, kind, NULL,
+                         false, put_encoder, &source, err);
     sg_kv_clear(&recipe);
     sg_model_free(model);
     return ok;

@@ -105,7 +105,8 @@ static thumb *make_thumbs(const sg_answer *answer, uint64_t max_pixels, sg_error
         return NULL;
     }
     thumbs[0].path = answer->query ? answer->query : "-";
-    for (size_t i = 0; i < answer->result.n; i++) thumbs[i + 1].path = answer->paths[i];
+    for (size_t i = 0; i < answer->result.n; i++)
+        thumbs[i + 1].path = answer->paths[i] ? answer->paths[i] : "-";
     const sg_decode_options decode = {.max_pixels = max_pixels, .oriented = true, .shorter_min = THUMB_SIDE};
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i <= answer->result.n; i++) make_thumb(&thumbs[i], &decode);
@@ -130,7 +131,7 @@ static void put_result(sg_buf *page, const thumb *t, const sg_answer *answer, si
 {
     const sg_hit *hit = &answer->result.hits[i];
     double nearness = 100.0 * (1.0 - (double)hit->distance / (double)answer->nbits);
-    put_figure(page, t, answer->paths[i]);
+    put_figure(page, t, answer->paths[i] ? answer->paths[i] : "no path");
     sg_buf_printf(
         page, "<div class=\"facts\"><span>#%zu, id %" PRIu64 "</span><span>distance <b>%u</b></span></div>",
         i + 1, hit->id, hit->distance);

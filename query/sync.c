@@ -18,7 +18,7 @@ static bool lose(void *context, const sg_item *item, sg_error *err)
 {
     syncing *s = context;
     for (size_t i = 0; i < s->nfolders; i++)
-        if (sg_path_within(item->path, s->folders[i])) return sg_lost_add(&s->lost, item, err);
+        if (item->path && sg_path_within(item->path, s->folders[i])) return sg_lost_add(&s->lost, item, err);
     return true;
 }
 

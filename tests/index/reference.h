@@ -211,7 +211,7 @@ static inline void create_store(const char *dir, size_t nbits)
     sg_kv recipe = SG_KV_INIT;
     assert_true(sg_kv_set(&recipe, "resize", "32", &err));
     assert_true(sg_kv_set(&recipe, "instructions", "avx2", &err));
-    if (!sg_store_create(dir, nbits, FINGERPRINT, &recipe, "flat", NULL, NULL, &err))
+    if (!sg_store_create(dir, nbits, FINGERPRINT, &recipe, "flat", NULL, false, NULL, NULL, &err))
         fail_msg("%s", err.message);
     sg_kv_clear(&recipe);
 }

@@ -44,7 +44,7 @@ static void assert_create_fails(const char *dir, size_t nbits, const char *finge
 {
     sg_error err = {0};
     sg_kv none = SG_KV_INIT;
-    assert_false(sg_store_create(dir, nbits, fingerprint, &none, kind, fill, "no", &err));
+    assert_false(sg_store_create(dir, nbits, fingerprint, &none, kind, NULL, false, fill, "no", &err));
     assert_int_equal(err.code, code);
     assert_true(strlen(err.message) > 0);
 }
@@ -69,7 +69,8 @@ static void test_create_whole_or_not(void **state)
     assert_int_equal(mkdir(".real.signet-999999999.tmp", 0777), 0);
     scratch_put(".real.signet-999999999.tmp/data.mdb", "x", 1);
     assert_int_equal(symlink("real", "link"), 0);
-    assert_true(sg_store_create("link", 64, FINGERPRINT, &none, "flat", fill_one, "12345", &err));
+    assert_true(
+        sg_store_create("link", 64, FINGERPRINT, &none, "flat", NULL, false, fill_one, "12345", &err));
     sg_store_close(open_store("real", false));
     assert_true(sg_path_exists("real/extra"));
     assert_false(sg_path_exists(".real.signet-999999999.tmp"));
@@ -338,7 +339,7 @@ static void test_without_memory(void **state)
     sg_store_close(store);
     sg_kv none = SG_KV_INIT;
     assert_survives_allocation_failures(
-        sg_store_create("new", 64, FINGERPRINT, &none, "flat", NULL, NULL, &err));
+        sg_store_create("new", 64, FINGERPRINT, &none, "flat", NULL, false, NULL, NULL, &err));
     ref_free(&ref);
 }
 

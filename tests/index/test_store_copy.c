@@ -149,7 +149,7 @@ static void test_reader_follows(void **state)
     sg_kv none = SG_KV_INIT;
     char other[] = FINGERPRINT;
     other[0] = 'f';
-    assert_true(sg_store_create("idx", 64, other, &none, "flat", NULL, NULL, &err));
+    assert_true(sg_store_create("idx", 64, other, &none, "flat", NULL, false, NULL, NULL, &err));
     sg_store_info info;
     for (int i = 0; i < 2; i++) {
         assert_false(sg_store_info_get(&info, store, &err));

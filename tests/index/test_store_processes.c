@@ -171,7 +171,8 @@ static void test_read_only(void **state)
         if (err.code != SG_ERR_IO || !strstr(err.message, "idx/data.mdb: cannot write: Permission denied"))
             _exit(3);
         if (geteuid() != getuid()) _exit(0);
-        if (sg_store_create("new", 64, FINGERPRINT, &none, "flat", NULL, NULL, &err) && geteuid() == 65534)
+        if (sg_store_create("new", 64, FINGERPRINT, &none, "flat", NULL, false, NULL, NULL, &err) &&
+            geteuid() == 65534)
             _exit(4);
         store = open_store("idx", false);
         assert_equals(store, &ref);

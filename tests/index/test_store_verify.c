@@ -126,7 +126,7 @@ static void miscount(sg_store *store, const reference *ref)
 static void add_code(sg_store *store, const reference *ref)
 {
     sg_error err = {0};
-    assert_true(sg_blocks_set(store, ref->next_id + 100, ref->items[0].code, &err));
+    assert_true(sg_blocks_set(store, ref->next_id + 100, ref->items[0].code, 1, false, &err));
 }
 
 /* Puts a record under a key of its table. */
@@ -174,7 +174,7 @@ static void test_contradictions(void **state)
         const char *word; /* in the report */
     } cases[] = {{lose_path,
                   "item 7 is not found by its path\nidx: damaged: 39 items are recorded; there are "
-                  "39 items, 39 codes, 38 paths, 39 contents, 6 of 6 foreign"},
+                  "39 items, 39 codes, 38 paths, 39 contents, 6 of 6 foreign, 0 of 0 without a path"},
                  {lose_content, "item 7 is not found by its content"},
                  {lose_item, "there are 38 items"},
                  {lose_code, "item 7 has no code"},

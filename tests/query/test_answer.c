@@ -94,7 +94,8 @@ static void test_json_of_other_recipe(void **state)
     make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
     assert_true(sg_model_load(&model, "model.safetensors", &err));
     assert_true(sg_kv_set(&recipe, "instructions", "abacus", &err));
-    assert_true(sg_store_create("idx", BITS, model->fingerprint, &recipe, "flat", NULL, NULL, &err));
+    assert_true(
+        sg_store_create("idx", BITS, model->fingerprint, &recipe, "flat", NULL, false, NULL, NULL, &err));
     assert_true(sg_file_copy("model.safetensors", "idx/" SG_INDEX_ENCODER, &err));
     sg_index *index = open_index(false);
     sg_answer answer = make_answer("q");

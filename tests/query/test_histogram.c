@@ -67,7 +67,7 @@ static sg_store *make_store(const uint8_t *codes, const unsigned *contents, size
     char fingerprint[65];
     memset(fingerprint, 'a', 64);
     fingerprint[64] = 0;
-    if (!sg_store_create("idx", 8 * NBYTES, fingerprint, &recipe, "flat", NULL, NULL, &err) ||
+    if (!sg_store_create("idx", 8 * NBYTES, fingerprint, &recipe, "flat", NULL, false, NULL, NULL, &err) ||
         !sg_store_open(&store, "idx", true, 0, &err) || !sg_store_begin(store, &err))
         fail_msg("%s", err.message);
     for (size_t i = 0; i < n; i++) {

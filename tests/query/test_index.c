@@ -140,7 +140,8 @@ static void make_index_of(const char *key, const char *value, size_t nbits)
     assert_true(sg_model_load(&model, "model.safetensors", &err));
     assert_true(sg_recipe_now(&recipe, model, &err));
     assert_true(sg_kv_set(&recipe, key, value, &err));
-    assert_true(sg_store_create("idx", nbits, model->fingerprint, &recipe, "flat", NULL, NULL, &err));
+    assert_true(
+        sg_store_create("idx", nbits, model->fingerprint, &recipe, "flat", NULL, false, NULL, NULL, &err));
     assert_true(sg_file_copy("model.safetensors", "idx/" SG_INDEX_ENCODER, &err));
     sg_kv_clear(&recipe);
     sg_model_free(model);

@@ -5,6 +5,7 @@
 #ifndef SIGNET_STORE_H
 #define SIGNET_STORE_H
 
+#include <signet/attributes.h>
 #include <signet/codes.h>
 #include <signet/hash.h>
 #include <signet/kv.h>
@@ -12,33 +13,44 @@
 typedef struct sg_store sg_store;
 
 typedef struct sg_store_info {
+    unsigned version; /* of the format: 1 is written as 2 by the first batch */
     size_t nbits;
-    uint64_t items;       /* live */
+    uint64_t items;       /* live, bare ones too */
+    uint64_t bare;        /* of the items, those of which only the code is known */
     uint64_t foreign;     /* of the items, those so marked */
     uint64_t next_id;     /* ids are ascending from 1 and never reused */
     uint64_t generation;  /* raised by each write transaction */
+    bool outputs;         /* the real outputs behind the codes are kept too */
     char fingerprint[65]; /* of the encoder's model, hex */
     sg_kv recipe;         /* as recorded at creation */
     char kind[16];        /* search kind: "flat" */
+    sg_kv params;         /* of the kind, as asked for */
 } sg_store_info;
 void sg_store_info_clear(sg_store_info *info);
 
-/* A record as read: all borrowed until the callback or the transaction ends. */
+/* A record as read: all borrowed until the callback or the transaction ends. A bare item is a code and nothing else:
+ * path NULL, all the rest zero. */
 typedef struct sg_item {
     uint64_t id;
     const char *path;                   /* absolute; any bytes, NUL-terminated */
     uint8_t content[SG_CONTENT_NBYTES]; /* BLAKE2b-128 of the file's bytes */
     uint64_t nbytes;
     int64_t mtime_ns;
-    bool foreign;        /* its code was made with other instructions or numerics than the recipe says */
-    const uint8_t *code; /* nbits / 8 */
+    bool foreign;           /* its code was made with other instructions or numerics than the recipe says */
+    const uint8_t *code;    /* nbits / 8 */
+    const char *attributes; /* packed (signet/attributes.h); put: NULL keeps what an updated path had */
+    size_t attributes_nbytes;
+    const float *
+        outputs; /* put only: nbits reals behind the code, or NULL; a store that keeps none passes over them */
 } sg_item;
 
 /* Makes the folder (which must be absent or empty) with an empty store. It is made whole under another name beside
  * it and then renamed: on failure nothing is left. fill (may be NULL) adds further files to `folder` before that. */
 typedef bool (*sg_store_fill)(void *context, const char *folder, sg_error *err);
+/* params (NULL: none) are of the search kind, and recorded as they are. outputs: real outputs are to be kept. */
 bool sg_store_create(const char *dir, size_t nbits, const char *fingerprint, const sg_kv *recipe,
-                     const char *kind, sg_store_fill fill, void *context, sg_error *err);
+                     const char *kind, const sg_kv *params, bool outputs, sg_store_fill fill, void *context,
+                     sg_error *err);
 
 /* writable: takes the writer's place; another writer: waits up to timeout_ms, then SG_ERR_IO that says so. Meta
  * pages and sizes are checked before LMDB maps the file; a network file system is refused. */
@@ -58,24 +70,37 @@ typedef struct sg_store_sizes {
  * Readers go over to the new file with their next call. only_ask: tells the sizes, changes nothing. */
 bool sg_store_compact(sg_store_sizes *sizes, const char *dir, bool only_ask, int timeout_ms, sg_error *err);
 
-/* Writing: a batch is one transaction. begin, put or remove many, then commit or abort. */
+/* Writing: a batch is one transaction. begin, then any of the calls below, then commit or abort. What fails by
+ * SG_ERR_NOT_FOUND or SG_ERR_USAGE changes nothing, and the batch goes on; after another failure it can only be
+ * aborted. A full map grows by itself. */
 bool sg_store_begin(sg_store *store, sg_error *err);
 typedef enum { SG_PUT_ADDED, SG_PUT_UPDATED, SG_PUT_UNCHANGED, SG_PUT_DUPLICATE } sg_put_kind;
-/* Adds a path: a new id. The path is there with the same content: unchanged (its id is returned; size and mtime are
- * renewed). With another content: a new id, the old one goes in the same transaction. DUPLICATE: added, and the
- * same content stands under another path too, whose lowest id is *other (0: nowhere else; also told of an update).
- * item->id is ignored. After a failure the batch can only be aborted. A full map grows by itself. */
+/* Adds a path: a new id. The path is there with the same content: unchanged (its id is returned; code and outputs
+ * stay; size, mtime and attributes are renewed). With another content: a new id, the old one goes in the same
+ * transaction. DUPLICATE: added, and the same content stands under another path too, whose lowest id is *other (0:
+ * nowhere else; also told of an update). path NULL: a bare code is added. item->id is ignored. */
 bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
                   sg_error *err);
-bool sg_store_remove(sg_store *store, uint64_t id,
-                     sg_error *err); /* absent: SG_ERR_NOT_FOUND, the batch goes on */
+/* Adds n bare codes (n, nbits / 8), which get the ids *first to *first + n - 1. */
+bool sg_store_put_codes(uint64_t *first, sg_store *store, const uint8_t *codes, size_t n, sg_error *err);
+bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND */
+/* Of an item with a path, which keeps its id. */
+bool sg_store_set_attributes(sg_store *store, uint64_t id, const char *data, size_t nbytes, sg_error *err);
+/* As above. Another item has the path: SG_ERR_USAGE. */
+bool sg_store_set_path(sg_store *store, uint64_t id, const char *path, sg_error *err);
+/* The search kind and its params (NULL: none), recorded as they are. */
+bool sg_store_set_search(sg_store *store, const char *kind, const sg_kv *params, sg_error *err);
+/* Marks two items as no duplicates of each other, or takes the mark back. It goes with either item. */
+bool sg_store_pair_set(sg_store *store, uint64_t a, uint64_t b, bool marked, sg_error *err);
 /* On failure nothing of the batch is in the store. Either way the batch is over. */
 bool sg_store_commit(sg_store *store, sg_error *err);
 void sg_store_abort(sg_store *store);
 
 /* Reading sees one consistent state a call. */
-bool sg_store_get(sg_item *item, char **path, sg_store *store, uint64_t id,
-                  sg_error *err); /* path: caller's; code NULL */
+/* *path is the caller's, and the item's attributes lie in it too; NULL for a bare item. item->code is NULL. */
+bool sg_store_get(sg_item *item, char **path, sg_store *store, uint64_t id, sg_error *err);
+/* The nbits reals behind an item's code, where they are kept. */
+bool sg_store_outputs(float *outputs, bool *found, sg_store *store, uint64_t id, sg_error *err);
 bool sg_store_find_path(uint64_t *id, bool *found, sg_store *store, const char *path, sg_error *err);
 /* Is the file under `path` recorded with this size and time? Then it need not be read again. */
 bool sg_store_is_current(bool *current, sg_store *store, const char *path, uint64_t nbytes, int64_t mtime_ns,
@@ -87,8 +112,16 @@ bool sg_store_find_content(uint64_t *ids, size_t *n, size_t max, sg_store *store
  * nor load, nor verify; visit must not write. */
 bool sg_store_each(sg_store *store, bool (*visit)(void *context, const sg_item *item, sg_error *err),
                    void *context, sg_error *err);
-/* All live codes and their ids, ascending by id, as of *generation: what a search kind is built from.
- * codes (n, nbits / 8) and ids (n) are the caller's (sg_free). Damaged blocks: SG_ERR_FORMAT. */
+/* Every pair that is marked, a < b, ascending; otherwise as sg_store_each. */
+bool sg_store_pairs(sg_store *store, bool (*visit)(void *context, uint64_t a, uint64_t b, sg_error *err),
+                    void *context, sg_error *err);
+/* All live codes and their ids, ascending by id, as of *generation: what a search kind is built from. room is asked
+ * once for n codes (n, nbits / 8) and ids (n), which stay its own; they are filled when load_into returns true.
+ * Damaged blocks: SG_ERR_FORMAT. */
+typedef bool (*sg_store_room)(void *context, size_t n, uint8_t **codes, uint64_t **ids, sg_error *err);
+bool sg_store_load_into(sg_store_room room, void *context, uint64_t *generation, sg_store *store,
+                        sg_error *err);
+/* The same into arrays that become the caller's (sg_free). */
 bool sg_store_load(uint8_t **codes, uint64_t **ids, size_t *n, uint64_t *generation, sg_store *store,
                    sg_error *err);
 

@@ -16,7 +16,7 @@ typedef struct sg_answer {
     uint8_t *code; /* owned, nbits / 8 */
     size_t nbits;
     sg_search_result result;
-    char **paths; /* owned, result.n */
+    char **paths; /* owned, result.n; NULL: a code without a path */
     uint64_t generation;
 } sg_answer;
 
