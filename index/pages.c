@@ -30,7 +30,7 @@
 #define INTEGER_KEY   0x08
 #define DEPTH_MAX     32
 #define PAGE_MIN      512
-#define PAGE_MAX      32768
+#define PAGE_MAX      SG_PAGE_NBYTES_MAX
 #define NPAGES_MAX    ((uint64_t)1 << 47)
 #define META_ATTEMPTS 20
 #define COPY_NBYTES   ((size_t)1 << 20)

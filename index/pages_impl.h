@@ -59,11 +59,12 @@ bool sg_pages_check(const sg_pages *pages, const sg_tree *tree, sg_span lo, sg_s
 
 /* --- the layout, for those who read what pages_check would refuse (salvage.c) --- */
 
-#define SG_PAGE_HEAD     16
-#define SG_PAGE_LEAF     0x02
-#define SG_PAGE_OVERFLOW 0x04
-#define SG_NODE_BIG      0x01 /* the data is the number of a run of overflow pages */
-#define SG_NODE_TREE     0x02 /* the data is a tree's record */
+#define SG_PAGE_HEAD       16
+#define SG_PAGE_NBYTES_MAX 32768
+#define SG_PAGE_LEAF       0x02
+#define SG_PAGE_OVERFLOW   0x04
+#define SG_NODE_BIG        0x01 /* the data is the number of a run of overflow pages */
+#define SG_NODE_TREE       0x02 /* the data is a tree's record */
 
 typedef struct sg_node {
     sg_span key;

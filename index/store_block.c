@@ -9,7 +9,7 @@
 
 #define SUM_NBYTES  8
 #define BITS_NBYTES (SG_BLOCK_CODES / 8)
-#define HEAD_NBYTES 24
+#define HEAD_NBYTES SG_BLOCK_HEAD_NBYTES
 #define HAS_BARE    0x80000000u
 
 static unsigned count_bits(const uint8_t *bits)
@@ -60,6 +60,14 @@ const char *sg_block_parse(sg_block *block, uint64_t number, size_t code_nbytes,
     for (unsigned slot = block->slots; slot < SG_BLOCK_CODES; slot++)
         if (bit_of(block->live, slot)) return "makes no sense";
     return NULL;
+}
+
+size_t sg_block_claims(const uint8_t head[SG_BLOCK_HEAD_NBYTES], size_t code_nbytes)
+{
+    uint32_t slots = sg_get_u32(head + 16);
+    size_t nbitmaps = slots & HAS_BARE ? 2 : 1;
+    slots &= ~HAS_BARE;
+    return slots <= SG_BLOCK_CODES ? HEAD_NBYTES + nbitmaps * BITS_NBYTES + slots * code_nbytes : 0;
 }
 
 bool sg_block_peek(unsigned *live_count, const void *bytes, size_t nbytes)

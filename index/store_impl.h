@@ -79,6 +79,9 @@ typedef struct sg_block {
 } sg_block;
 const char *sg_block_parse(sg_block *block, uint64_t number, size_t code_nbytes, const void *bytes,
                            size_t nbytes);
+/* How long a record that begins so (a head alone) says it is; 0: it begins no record. */
+#define SG_BLOCK_HEAD_NBYTES 24
+size_t sg_block_claims(const uint8_t head[SG_BLOCK_HEAD_NBYTES], size_t code_nbytes);
 /* As a record that was not checked says: how many live in it. False when it says nothing that can be. */
 bool sg_block_peek(unsigned *live_count, const void *bytes, size_t nbytes);
 bool sg_block_has(const sg_block *block, uint64_t id);

@@ -134,4 +134,25 @@ bool sg_store_verify(size_t *faults, sg_store *store, void (*report)(void *conte
 bool sg_store_verify_apart(size_t *faults, const char *dir, void (*report)(void *context, const char *fault),
                            void *context, sg_error *err);
 
+typedef struct sg_repair_counts {
+    uint64_t saved;
+    uint64_t lost;    /* named */
+    uint64_t partly;  /* of the saved: without their outputs */
+    uint64_t unknown; /* recorded in the head, but nothing is left to name them by */
+} sg_repair_counts;
+
+typedef struct sg_repair_options {
+    sg_store_fill fill; /* as in sg_store_create */
+    void *fill_context;
+    /* Told of each item that is lost or that lacks something: what ("its code", "its record", "its outputs"); path NULL:
+     * it is not known any more, or the code is a bare one. May be NULL. */
+    void (*lost)(void *context, uint64_t id, const char *path, const char *what);
+    void *context;
+} sg_repair_options;
+
+/* Makes a new index in new_dir of all that is sound in `dir`: items with their ids, attributes, outputs and pairs. Reads
+ * data.mdb page by page, damaged or not, and changes nothing in `dir`. SG_ERR_FORMAT: nothing can be saved. */
+bool sg_store_repair(sg_repair_counts *counts, const char *dir, const char *new_dir,
+                     const sg_repair_options *options, sg_error *err);
+
 #endif

@@ -1,0 +1,120 @@
+#include "repairing.h"
+
+#include <sys/file.h>
+
+static void test_flipped_bytes(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 50, 60);
+    repair_flips(&w, 5, 997);
+    repair_flips(&w, 0, 67 < w.nbytes ? w.nbytes / 60 : 67);
+    free_world(&w);
+}
+
+/* Several blocks, trees with branches. */
+static void test_larger(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 5000, 5400);
+    repair_flips(&w, 4097, w.nbytes / 5);
+    repair_wrecks(&w, 3, 2);
+    free_world(&w);
+}
+
+static void test_wrecks(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 50, 60);
+    repair_wrecks(&w, 40, 1);
+    free_world(&w);
+}
+
+/* Undamaged: everything is there, and the new index goes on where the old one was. */
+static void test_sound(void **state)
+{
+    (void)state;
+    world w;
+    sg_error err = {0};
+    sg_repair_counts counts;
+    sg_store_info info;
+    const sg_repair_options none = {.fill = NULL};
+    uint64_t pairs = 0, npairs = 0;
+    make_world(&w, 5000, 5400);
+    damage d = begin_damage(&w);
+    assert_int_equal(repair_and_judge(&w, &d, true), 0);
+    end_damage(&d, &w);
+    assert_true(sg_store_repair(&counts, "idx", "new", &none, &err));
+    assert_int_equal(counts.saved, w.nlive);
+    assert_int_equal(counts.lost + counts.partly + counts.unknown, 0);
+    sg_store *store = open_store("new", true);
+    assert_true(sg_store_info_get(&info, store, &err));
+    assert_int_equal(info.items, w.nlive);
+    assert_int_equal(info.next_id, w.n + 1);
+    assert_string_equal(info.kind, "mih");
+    assert_string_equal(info.fingerprint, FINGERPRINT);
+    assert_string_equal(sg_kv_get(&info.recipe, "resize"), "32");
+    assert_string_equal(sg_kv_get(&info.params, "resize"), "32");
+    sg_store_info_clear(&info);
+    assert_true(sg_store_pairs(store, count_pair, &pairs, &err));
+    for (uint64_t id = 1; id <= w.n; id++) npairs += paired(&w, id);
+    assert_true(npairs > 0);
+    assert_int_equal(pairs, npairs);
+    begin(store);
+    put_id(store, &w, w.n + 1);
+    commit(store);
+    assert_sound(store);
+    sg_store_close(store);
+    free_world(&w);
+}
+
+static void without_memory(void)
+{
+    sg_repair_counts counts;
+    const sg_repair_options none = {.fill = NULL};
+    assert_survives_allocation_failures(sg_store_repair(&counts, "idx", "new", &none, &err));
+}
+
+/* What cannot be done is said, and nothing is left of the new index. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    world w;
+    sg_error err = {0};
+    sg_repair_counts counts;
+    const sg_repair_options none = {.fill = NULL};
+    assert_false(sg_store_repair(&counts, "nosuch", "new", &none, &err));
+    assert_string_equal(err.message, "nosuch: is no index folder");
+    make_world(&w, 20, 25);
+    assert_int_equal(rename("idx/data.mdb", "idx/data"), 0);
+    assert_false(sg_store_repair(&counts, "idx", "new", &none, &err));
+    assert_string_equal(err.message, "idx/data.mdb: cannot open: No such file or directory");
+    scratch_put("idx/data.mdb", "", 0);
+    assert_false(sg_store_repair(&counts, "idx", "new", &none, &err));
+    assert_string_equal(err.message, "idx/data.mdb: nothing can be saved: no sound head and recipe are left");
+    assert_int_equal(rename("idx/data", "idx/data.mdb"), 0);
+    int fd = open("idx/data.mdb", O_RDONLY);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_false(sg_store_repair(&counts, "idx", "new", &none, &err));
+    assert_string_equal(err.message, "idx: another process is writing to this index");
+    close(fd);
+    assert_int_equal(mkdir("new", 0777), 0);
+    scratch_put("new/file", "", 0);
+    assert_false(sg_store_repair(&counts, "idx", "new", &none, &err));
+    assert_string_equal(err.message, "new: exists and is not empty");
+    assert_int_equal(system("rm -r new"), 0);
+    without_memory();
+    assert_int_equal(system("test -z \"$(find . -name '*.tmp')\""), 0);
+    free_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scratch_test(test_sound),  scratch_test(test_flipped_bytes), scratch_test(test_wrecks),
+        scratch_test(test_larger), scratch_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
