@@ -21,6 +21,7 @@ const cli_command *const cli_commands[] = {
     &cmd_index_repair,
     &cmd_index_compact,
     &cmd_index_copy,
+    &cmd_index_dedupe,
     &cmd_index_histogram,
     &cmd_query,
     &cmd_attack,

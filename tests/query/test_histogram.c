@@ -1,21 +1,7 @@
-#include "base/scratch.h"
+#include "shelf.h"
 
 #include <math.h>
 #include <signet/histogram.h>
-#include <signet/random.h>
-
-static void draw_codes(uint8_t *codes, size_t n, size_t nbytes, uint64_t seed)
-{
-    sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, 0, 0);
-    for (size_t i = 0; i < n * nbytes; i++) codes[i] = (uint8_t)sg_rng_below(&rng, 256);
-}
-
-static unsigned naive_distance(const uint8_t *a, const uint8_t *b, size_t nbytes)
-{
-    unsigned distance = 0;
-    for (size_t k = 0; k < 8 * nbytes; k++) distance += (a[k / 8] ^ b[k / 8]) >> k % 8 & 1;
-    return distance;
-}
 
 /* Every pair of `codes`, bit by bit. */
 static void assert_counts_all(const sg_histogram *h, const uint8_t *codes, size_t n, size_t nbytes)
@@ -62,22 +48,12 @@ static void test_count(void **state)
 static sg_store *make_store(const uint8_t *codes, const unsigned *contents, size_t n)
 {
     sg_error err = {0};
-    sg_store *store;
-    sg_kv recipe = SG_KV_INIT;
-    char fingerprint[65];
-    memset(fingerprint, 'a', 64);
-    fingerprint[64] = 0;
-    if (!sg_store_create("idx", 8 * NBYTES, fingerprint, &recipe, "flat", NULL, false, NULL, NULL, &err) ||
-        !sg_store_open(&store, "idx", true, 0, &err) || !sg_store_begin(store, &err))
-        fail_msg("%s", err.message);
+    sg_store *store = shelf_make(8 * NBYTES);
+    assert_true(sg_store_begin(store, &err));
     for (size_t i = 0; i < n; i++) {
         char path[32];
-        sg_put_kind kind;
-        uint64_t id, other;
         snprintf(path, sizeof path, "/p/%zu", i);
-        sg_item item = {.path = path, .code = codes + i * NBYTES};
-        memcpy(item.content, &contents[i], sizeof contents[i]);
-        if (!sg_store_put(&kind, &id, &other, store, &item, &err)) fail_msg("%s", err.message);
+        shelf_put(store, path, codes + i * NBYTES, contents[i], NULL, 0);
     }
     assert_true(sg_store_commit(store, &err));
     return store;
