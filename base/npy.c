@@ -191,15 +191,22 @@ static bool decode(sg_npy *npy, const char *bytes, size_t nbytes, const char *pa
     return true;
 }
 
+bool sg_npy_parse(sg_npy *npy, const char *bytes, size_t nbytes, const char *path, sg_error *err)
+{
+    sg_npy read = {0};
+    *npy = read;
+    if (!decode(&read, bytes, nbytes, path, err)) return false;
+    *npy = read;
+    return true;
+}
+
 bool sg_npy_read(sg_npy *npy, const char *path, sg_error *err)
 {
     char *bytes;
     size_t nbytes;
-    sg_npy read = {0};
-    *npy = read;
+    *npy = (sg_npy){0};
     if (!sg_file_read(&bytes, &nbytes, path, PTRDIFF_MAX, err)) return false;
-    bool ok = decode(&read, bytes, nbytes, path, err);
-    if (ok) *npy = read;
+    bool ok = sg_npy_parse(npy, bytes, nbytes, path, err);
     sg_free(bytes);
     return ok;
 }

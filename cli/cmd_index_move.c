@@ -2,7 +2,10 @@
 #include "commands.h"
 
 #include <inttypes.h>
+#include <signet/file.h>
 #include <signet/ingest.h>
+#include <signet/join.h>
+#include <signet/mem.h>
 #include <signet/store.h>
 
 typedef struct move_options {
@@ -92,4 +95,115 @@ const cli_command cmd_index_copy = {
     .noptions = sizeof copy_options / sizeof *copy_options,
     .options_size = sizeof(move_options),
     .run = run_copy,
+};
+
+/* --- merge -------------------------------------------------------------------------------------------------- */
+
+static bool report_merge(const sg_join_counts *c, const char *other, const cli_call *call, sg_error *err)
+{
+    const move_options *o = call->options;
+    if (o->json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_path(root, "index", call->args[0]);
+        sg_json_add_path(root, "other", other);
+        sg_json_add_int(root, "added", (int64_t)c->added);
+        sg_json_add_int(root, "updated", (int64_t)c->updated);
+        sg_json_add_int(root, "older", (int64_t)c->older);
+        sg_json_add_int(root, "unchanged", (int64_t)c->unchanged);
+        sg_json_add_int(root, "codes", (int64_t)c->codes);
+        sg_json_add_int(root, "pairs", (int64_t)c->pairs);
+        sg_json_add_bool(root, "dry_run", o->dry_run);
+        return cli_print_json(root, err);
+    }
+    cli_print_text(other);
+    printf(": added %" PRIu64 ", updated %" PRIu64 ", older %" PRIu64 ", unchanged %" PRIu64
+           ", bare codes %" PRIu64 ", pairs %" PRIu64 "%s\n",
+           c->added, c->updated, c->older, c->unchanged, c->codes, c->pairs, o->dry_run ? " (dry run)" : "");
+    return true;
+}
+
+static bool run_merge(const cli_call *call, int *status, sg_error *err)
+{
+    (void)status;
+    const move_options *o = call->options;
+    sg_index *index;
+    if (!cli_need_args(call, 2, SIZE_MAX, "INDEX and OTHER", err)) return false;
+    if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err)) return false;
+    bool ok = true;
+    for (size_t i = 1; ok && i < call->nargs; i++) {
+        sg_join_counts counts;
+        ok = sg_index_merge(&counts, index, call->args[i], o->dry_run, err);
+        if (ok)
+            ok = report_merge(&counts, call->args[i], call, err);
+        else if (err->code == SG_ERR_INTERRUPTED)
+            sg_prefix(err, "%s keeps %" PRIu64 " added and %" PRIu64 " updated of %s", call->args[0],
+                      counts.added, counts.updated, call->args[i]);
+    }
+    sg_index_close(index);
+    return ok;
+}
+
+static const cli_option merge_options[] = {
+    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only say what would be done", 0, 0},
+    {"json", 0, CLI_FLAG, AT(json), NULL, "the counts as one JSON object for each OTHER", 0, 0},
+};
+
+const cli_command cmd_index_merge = {
+    .name = "index merge",
+    .summary =
+        "put all of other indexes into one. A picture that is in both keeps the content whose file is\n"
+        "newer, and has the attributes of both; pairs marked as no duplicates come along. Codes without\n"
+        "a picture have no name to be known by: merged twice, they are there twice",
+    .usage = "INDEX OTHER... [--dry-run] [--json]",
+    .examples = "index merge ALL.index LAPTOP.index CAMERA.index",
+    .options = merge_options,
+    .noptions = sizeof merge_options / sizeof *merge_options,
+    .options_size = sizeof(move_options),
+    .run = run_merge,
+};
+
+/* --- relocate ----------------------------------------------------------------------------------------------- */
+
+static bool run_relocate(const cli_call *call, int *status, sg_error *err)
+{
+    (void)status;
+    const move_options *o = call->options;
+    sg_index *index = NULL;
+    char *from = NULL, *to = NULL;
+    uint64_t n;
+    if (!cli_need_args(call, 3, 3, "INDEX, OLD and NEW", err)) return false;
+    bool ok = sg_path_absolute(&from, call->args[1], err) && sg_path_absolute(&to, call->args[2], err) &&
+              sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err) &&
+              sg_store_relocate(&n, sg_index_store(index), from, to, o->dry_run, err);
+    if (ok && o->json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_path(root, "index", call->args[0]);
+        sg_json_add_path(root, "old", from);
+        sg_json_add_path(root, "new", to);
+        sg_json_add_int(root, "relocated", (int64_t)n);
+        sg_json_add_bool(root, "dry_run", o->dry_run);
+        ok = cli_print_json(root, err);
+    } else if (ok) {
+        cli_remark(call, "%s %" PRIu64, o->dry_run ? "would relocate" : "relocated", n);
+    }
+    sg_index_close(index);
+    sg_free(from);
+    sg_free(to);
+    return ok;
+}
+
+static const cli_option relocate_options[] = {
+    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only say how many, and whether it can be done", 0, 0},
+    {"json", 0, CLI_FLAG, AT(json), NULL, "the count as one JSON object", 0, 0},
+};
+
+const cli_command cmd_index_relocate = {
+    .name = "index relocate",
+    .summary = "the pictures of folder OLD lie in NEW now: all their paths, or none",
+    .usage = "INDEX OLD NEW [--dry-run] [--json]",
+    .examples = "index relocate PHOTOS.index /media/disk/photos /home/ada/photos",
+    .options = relocate_options,
+    .noptions = sizeof relocate_options / sizeof *relocate_options,
+    .options_size = sizeof(move_options),
+    .run = run_relocate,
 };

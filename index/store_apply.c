@@ -186,6 +186,16 @@ static bool need_path(sg_item *item, sg_store *store, uint64_t id, sg_error *err
                                 (unsigned long long)id);
 }
 
+bool sg_apply_skip(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err)
+{
+    (void)result;
+    if (op->id < store->head.next_id)
+        return sg_fail(err, SG_ERR_USAGE, "%s: id %llu has been given", store->dir,
+                       (unsigned long long)op->id);
+    store->head.next_id = op->id;
+    return true;
+}
+
 bool sg_apply_remove(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err)
 {
     (void)result;

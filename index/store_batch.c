@@ -177,6 +177,11 @@ bool sg_store_put_codes(uint64_t *first, sg_store *store, const uint8_t *codes, 
                         err);
 }
 
+bool sg_store_skip_ids(sg_store *store, uint64_t next, sg_error *err)
+{
+    return perform_with(store, (sg_store_op){.apply = sg_apply_skip, .id = next}, NULL, 0, err);
+}
+
 bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err)
 {
     return perform_with(store, (sg_store_op){.apply = sg_apply_remove, .id = id}, NULL, 0, err);

@@ -203,6 +203,7 @@ void sg_blocks_clear(sg_store *store);
 /* The operations on the tables: store_apply.c. op->data is, for a put, an sg_item that owns what it points to. */
 bool sg_apply_put(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_codes(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
+bool sg_apply_skip(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_remove(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_attributes(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_path(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);

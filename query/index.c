@@ -142,31 +142,3 @@ const char *sg_index_recipe_difference(const sg_index *index)
 {
     return index->differs;
 }
-
-/* The copy's encoder is the one that the copy's codes were made by: it may have been exchanged between the two. */
-static bool copy_encoder(void *context, const char *folder, sg_error *err)
-{
-    const sg_index *index = context;
-    sg_model *model = NULL;
-    char *from = NULL, *to = NULL;
-    bool ok = sg_path_join(&from, index->dir, SG_INDEX_ENCODER, err) &&
-              sg_path_join(&to, folder, SG_INDEX_ENCODER, err) && sg_file_copy(from, to, err) &&
-              sg_model_load(&model, to, err);
-    if (ok && strcmp(model->fingerprint, index->info.fingerprint) != 0)
-        ok = sg_fail(err, SG_ERR_MISMATCH, "%s: is not the encoder that the index was made with", from);
-    sg_model_free(model);
-    sg_free(from);
-    sg_free(to);
-    return ok;
-}
-
-bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_error *err)
-{
-    sg_store *copy;
-    if (!sg_store_copy(index->store, dir, copy_encoder, index, err) ||
-        !sg_store_open(&copy, dir, false, 0, err))
-        return false;
-    bool ok = sg_store_info_get(info, copy, err);
-    sg_store_close(copy);
-    return ok;
-}

@@ -18,6 +18,8 @@ typedef struct sg_npy {
 /* uint8, bool (as u8), int64, float32 (also int32, int16, uint16, uint32 widened to i64; float64 narrowed to
  * f32). Fortran order, other types, sizes that do not match the file: SG_ERR_FORMAT. */
 bool sg_npy_read(sg_npy *npy, const char *path, sg_error *err);
+/* The same from memory; path is for messages. */
+bool sg_npy_parse(sg_npy *npy, const char *bytes, size_t nbytes, const char *path, sg_error *err);
 void sg_npy_clear(sg_npy *npy);
 /* ndim 1 writes shape (rows,), ndim 2 (rows, cols). Atomic. */
 bool sg_npy_write(const char *path, sg_npy_type type, int ndim, size_t rows, size_t cols, const void *data,

@@ -83,6 +83,8 @@ bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *st
                   sg_error *err);
 /* Adds n bare codes (n, nbits / 8), which get the ids *first to *first + n - 1. */
 bool sg_store_put_codes(uint64_t *first, sg_store *store, const uint8_t *codes, size_t n, sg_error *err);
+/* The next id to be given is `next`; below what it is: SG_ERR_USAGE. */
+bool sg_store_skip_ids(sg_store *store, uint64_t next, sg_error *err);
 bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND */
 /* Of an item with a path, which keeps its id. */
 bool sg_store_set_attributes(sg_store *store, uint64_t id, const char *data, size_t nbytes, sg_error *err);

@@ -3,6 +3,7 @@
 #define SIGNET_INGEST_H
 
 #include <signet/encoder.h>
+#include <signet/join.h>
 #include <signet/progress.h>
 #include <signet/store.h>
 
@@ -36,6 +37,8 @@ const char *sg_index_recipe_difference(const sg_index *index);
 /* A copy as of the newest state (*info: what it is; the caller's), with the encoder and without what can be built again:
  * a new folder, whole or not at all (sg_store_copy). */
 bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_error *err);
+/* Puts the index `dir` into this one (sg_store_merge); recipes that make other codes are SG_ERR_MISMATCH. */
+bool sg_index_merge(sg_join_counts *counts, sg_index *index, const char *dir, bool only_check, sg_error *err);
 
 typedef enum {
     SG_INGEST_SKIPPED, /* cannot be read, or is no sound image */

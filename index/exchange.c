@@ -1,0 +1,140 @@
+/* Import and export: which format, and what is the same for all. */
+#include "exchange_impl.h"
+#include "join_impl.h"
+
+#include <signet/interrupt.h>
+#include <signet/mem.h>
+#include <string.h>
+
+static const sg_format *const formats[] = {&sg_format_faiss, &sg_format_npy, &sg_format_jsonl,
+                                           &sg_format_csv};
+
+static bool has_ending(const char *path, const char *ending)
+{
+    size_t n = strlen(path), m = strlen(ending);
+    return n > m && strcmp(path + n - m, ending) == 0;
+}
+
+bool sg_format_find(const sg_format **format, const char *name, const char *path, sg_error *err)
+{
+    sg_buf known = SG_BUF_INIT;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        *format = formats[i];
+        if (name ? strcmp(name, (*format)->name) == 0 : has_ending(path, (*format)->ending)) return true;
+        sg_buf_printf(&known, "%s%s", i ? ", " : "", (*format)->name);
+    }
+    *format = NULL;
+    if (name)
+        sg_fail(err, SG_ERR_USAGE, "no format '%s' (%s)", name, sg_buf_text(&known));
+    else
+        sg_fail(err, SG_ERR_USAGE, "%s: its name tells no format: give --format (%s)", path,
+                sg_buf_text(&known));
+    sg_buf_clear(&known);
+    return false;
+}
+
+static bool check_second(const sg_format *format, const char *ids_path, sg_error *err)
+{
+    if (!ids_path || format->second) return true;
+    return sg_fail(err, SG_ERR_USAGE, "%s files hold their ids themselves", format->name);
+}
+
+bool sg_store_export(uint64_t *n, sg_store *store, const char *path, const sg_format *format,
+                     const char *ids_path, sg_error *err)
+{
+    return check_second(format, ids_path, err) && format->save(n, store, path, ids_path, err);
+}
+
+bool sg_rows_check_bits(const sg_rows *rows, size_t nbits, const char *path, sg_error *err)
+{
+    if (nbits == rows->nbits) return true;
+    return sg_fail(err, SG_ERR_MISMATCH, "%s: holds codes of %zu bits, the index of %zu", path, nbits,
+                   rows->nbits);
+}
+
+/* --- import --- */
+
+#define ID_MAX INT64_MAX /* FAISS and NumPy have signed ones */
+
+typedef struct import {
+    sg_join join;
+    const sg_document *doc;
+    bool keep_ids;
+    uint64_t next_id; /* the lowest that may be kept */
+    uint64_t row;     /* from 1 */
+} import;
+
+/* Ids that are to be kept: said, ascending, beyond all that were given. */
+static bool check_id(import *in, uint64_t id, sg_error *err)
+{
+    in->row++;
+    if (!in->keep_ids) return true;
+    if (id >= in->next_id && id <= ID_MAX) {
+        in->next_id = id + 1;
+        return true;
+    }
+    if (id == 0)
+        return sg_fail(err, SG_ERR_FORMAT, "%s: row %llu: has no id that could be kept", in->doc->path,
+                       (unsigned long long)in->row);
+    return sg_fail(err, SG_ERR_MISMATCH, "%s: row %llu: id %llu cannot be kept: the next free one is %llu",
+                   in->doc->path, (unsigned long long)in->row, (unsigned long long)id,
+                   (unsigned long long)in->next_id);
+}
+
+static bool take_row(void *context, const sg_item *item, sg_error *err)
+{
+    import *in = context;
+    uint64_t id;
+    return check_id(in, item->id, err) && (!in->keep_ids || sg_join_skip(&in->join, item->id, err)) &&
+           sg_join_item(&id, &in->join, item, err);
+}
+
+/* Codes in a row whose ids follow each other go in together. */
+static bool take_codes(void *context, const uint8_t *codes, const uint64_t *ids, size_t n, sg_error *err)
+{
+    import *in = context;
+    if (!in->keep_ids) {
+        in->row += n;
+        return sg_join_codes(&in->join, codes, n, err);
+    }
+    for (size_t i = 0, run; i < n; i += run) {
+        for (run = 0; i + run < n && (run == 0 || ids[i + run] == ids[i] + run); run++)
+            if (!check_id(in, ids ? ids[i + run] : 0, err)) return false;
+        if (!sg_join_skip(&in->join, ids[i], err) ||
+            !sg_join_codes(&in->join, codes + i * in->join.code_nbytes, run, err))
+            return false;
+    }
+    return true;
+}
+
+/* One pass over the file; only_check: nothing is changed by it. */
+static bool pass(sg_join_counts *counts, sg_store *store, const sg_format *format, const sg_document *doc,
+                 const sg_store_info *info, const sg_import_options *options, bool only_check, sg_error *err)
+{
+import in = {.doc = doc, .keep_ids = options->keep_ids || options->ids_path, .next_id = info->next_id };
+    sg_rows rows = {info->nbits, take_row, take_codes, &in};
+    sg_error why = {SG_OK, ""};
+    if (!sg_join_begin(&in.join, store, only_check, counts, err)) return false;
+    bool ok = sg_join_end(&in.join, format->load(&rows, doc, &why), &why);
+    if (!ok && err) *err = why;
+    return ok;
+}
+
+bool sg_store_import(sg_join_counts *counts, sg_store *store, const char *path, const sg_format *format,
+                     const sg_import_options *options, sg_error *err)
+{
+    sg_store_info info;
+    sg_document doc = {.path = path, .ids_path = options->ids_path};
+    char *bytes;
+    *counts = (sg_join_counts){0};
+    if (!check_second(format, options->ids_path, err) || !sg_store_info_get(&info, store, err)) return false;
+    bool ok = sg_file_read(&bytes, &doc.nbytes, path, PTRDIFF_MAX, err);
+    if (ok) {
+        doc.bytes = bytes;
+        ok = pass(counts, store, format, &doc, &info, options, true, err) &&
+             (options->only_check || pass(counts, store, format, &doc, &info, options, false, err));
+        sg_free(bytes);
+    }
+    sg_store_info_clear(&info);
+    return ok;
+}
