@@ -282,13 +282,26 @@ static bool read_texts(sg_kv *texts, const sg_view *view, const char *name, bool
                  : true;
 }
 
+/* The search record may be absent: that it is, and does not stand under a damaged name, the number of entries says. */
+static bool check_entries(const sg_view *view, size_t expected, sg_error *err)
+{
+    MDB_stat st;
+    int rc = mdb_stat(view->txn, view->store->tables[SG_TABLE_META], &st);
+    if (rc != 0) return sg_store_fail(view->store, rc, "cannot read", err);
+    return st.ms_entries == expected
+               ? true
+               : sg_fail(err, SG_ERR_FORMAT, "%s: damaged: %zu records of the index where %zu belong",
+                         view->store->dir, st.ms_entries, expected);
+}
+
 bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err)
 {
     sg_view view;
     *info = (sg_store_info){.recipe = SG_KV_INIT, .params = SG_KV_INIT};
     if (!sg_view_open(&view, store, err)) return false;
     bool ok = read_texts(&info->recipe, &view, "recipe", true, err) &&
-              read_texts(&info->params, &view, "search", false, err);
+              read_texts(&info->params, &view, "search", false, err) &&
+              check_entries(&view, info->params.n > 0 ? 3 : 2, err);
     const sg_store_head *head = &view.head;
     info->version = head->version;
     info->nbits = head->nbits;

@@ -1,123 +1,9 @@
-/* Damaged indexes and what repair makes of them. All that an item has follows from its id, so that what is found in the
- * new index can be judged by itself; and which pages of the old file hold something of it is looked up in its bytes. */
+/* Damaged indexes and what repair makes of them. Which pages of the old file hold something of an item is looked up in
+ * its bytes. */
 #ifndef SIGNET_TESTS_REPAIRING_H
 #define SIGNET_TESTS_REPAIRING_H
 
-#include "reference.h"
-
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#define PAGE  4096
-#define BLOCK 4096
-#define NBITS 64
-
-/* Ids 1 to first are given in one batch, those up to n in a second one, which updates files of the first: id first + i
- * takes the path of id 3 i. Every 5th id of the first is a bare code; every 7th is removed. */
-typedef struct world {
-    uint64_t first, n;
-    char *sound; /* the bytes of data.mdb, undamaged */
-    size_t nbytes;
-    bool *live; /* by id */
-    uint64_t nlive;
-    bool *missing, *named; /* by id: not in the new index; named as lost */
-} world;
-
-static inline bool is_bare(const world *w, uint64_t id)
-{
-    return id <= w->first && id % 5 == 0;
-}
-
-static inline void path_of(char path[32], const world *w, uint64_t id)
-{
-    snprintf(path, 32, "/p/%llu", (unsigned long long)(id > w->first ? 3 * (id - w->first) : id));
-}
-
-static inline void outputs_of(float outputs[NBITS], uint64_t id)
-{
-    for (size_t i = 0; i < NBITS; i++) outputs[i] = (float)(id * 100 + i);
-}
-
-static inline bool has_label(uint64_t id)
-{
-    return id % 4 == 1;
-}
-
-static inline void put_id(sg_store *store, const world *w, uint64_t id)
-{
-    sg_error err = {0};
-    uint8_t code[NBITS / 8];
-    char path[32];
-    float outputs[NBITS];
-    sg_attributes attributes = SG_ATTRIBUTES_INIT;
-    sg_put_kind kind;
-    uint64_t given, other;
-    path_of(path, w, id);
-    outputs_of(outputs, id);
-    sg_item item = make_item(path, id, id, (int64_t)id, code, NBITS);
-    item.outputs = outputs;
-    item.attributes = ""; /* not those of an updated path */
-    if (is_bare(w, id)) item = (sg_item){.code = code, .outputs = outputs};
-    if (has_label(id) && !is_bare(w, id)) {
-        assert_true(sg_attributes_add(&attributes, "label", path, &err));
-        item.attributes = attributes.data;
-        item.attributes_nbytes = attributes.nbytes;
-    }
-    if (!sg_store_put(&kind, &given, &other, store, &item, &err)) fail_msg("%s", err.message);
-    assert_int_equal(given, id);
-    sg_attributes_clear(&attributes);
-    w->live[id] = true;
-    uint64_t old = 3 * (id - w->first);
-    if (id > w->first && !is_bare(w, old)) w->live[old] = false;
-}
-
-static inline bool paired(const world *w, uint64_t id)
-{
-    return id % 10 == 1 && id + 1 <= w->n && w->live[id] && w->live[id + 1];
-}
-
-static inline void make_world(world *w, uint64_t first, uint64_t n)
-{
-    sg_error err = {0};
-    sg_kv recipe = SG_KV_INIT;
-    *w = (world){.first = first, .n = n};
-    w->live = calloc(n + 2, sizeof *w->live);
-    w->missing = calloc(n + 2, sizeof *w->missing);
-    w->named = calloc(n + 2, sizeof *w->named);
-    assert_true(sg_kv_set(&recipe, "resize", "32", &err));
-    if (!sg_store_create("idx", NBITS, FINGERPRINT, &recipe, "mih", &recipe, true, NULL, NULL, &err))
-        fail_msg("%s", err.message);
-    sg_kv_clear(&recipe);
-    sg_store *store = open_store("idx", true);
-    begin(store);
-    for (uint64_t id = 1; id <= first; id++) put_id(store, w, id);
-    commit(store);
-    begin(store);
-    for (uint64_t id = 7; id <= first; id += 7) {
-        assert_true(sg_store_remove(store, id, &err));
-        w->live[id] = false;
-    }
-    commit(store);
-    begin(store);
-    for (uint64_t id = first + 1; id <= n; id++) put_id(store, w, id);
-    commit(store);
-    begin(store);
-    for (uint64_t id = 1; id <= n; id++)
-        if (paired(w, id)) assert_true(sg_store_pair_set(store, id, id + 1, true, &err));
-    commit(store);
-    assert_sound(store);
-    sg_store_close(store);
-    for (uint64_t id = 1; id <= n; id++) w->nlive += w->live[id];
-    assert_true(sg_file_read(&w->sound, &w->nbytes, "idx/data.mdb", SIZE_MAX, &err));
-}
-
-static inline void free_world(world *w)
-{
-    free(w->live);
-    free(w->missing);
-    free(w->named);
-    sg_free(w->sound);
-}
+#include "world.h"
 
 /* --- damage --- */
 
@@ -181,9 +67,10 @@ static inline bool is_hit(const world *w, const damage *d, uint64_t id, const bo
 /* --- what is in the new index --- */
 
 typedef struct judgement {
-    world *w;
+    const world *w;
     sg_store *store;
     uint64_t n;
+    bool *missing, *named; /* by id: not in the new index; named as lost */
     bool resurrected;
 } judgement;
 
@@ -191,38 +78,22 @@ static inline bool judge_item(void *context, const sg_item *item, sg_error *err)
 {
     (void)err;
     judgement *j = context;
-    const world *w = j->w;
-    uint8_t code[NBITS / 8];
-    char path[32];
     j->n++;
-    assert_true(item->id >= 1 && item->id <= w->n);
-    path_of(path, w, item->id);
-    sg_item want = make_item(path, item->id, item->id, (int64_t)item->id, code, NBITS);
-    assert_memory_equal(item->code, code, sizeof code);
-    if (!w->live[item->id]) j->resurrected = true;
-    w->missing[item->id] = false;
-    if (is_bare(w, item->id)) {
-        assert_null(item->path);
-        return true;
-    }
-    assert_string_equal(item->path, path);
-    assert_int_equal(item->nbytes, want.nbytes);
-    assert_int_equal(item->mtime_ns, want.mtime_ns);
-    assert_int_equal(item->foreign, want.foreign);
-    assert_memory_equal(item->content, want.content, SG_CONTENT_NBYTES);
-    assert_int_equal(sg_attributes_has(item->attributes, item->attributes_nbytes, "label", path),
-                     has_label(item->id));
+    if (!is_right(j->w, item)) fail_msg("item %llu is wrong", (unsigned long long)item->id);
+    if (!j->w->live[item->id]) j->resurrected = true;
+    j->missing[item->id] = false;
     return true;
 }
 
 static inline void name_lost(void *context, uint64_t id, const char *path, const char *what)
 {
-    world *w = context;
+    judgement *j = context;
+    const world *w = j->w;
     char want[32];
     assert_true(id >= 1 && id <= w->n && strlen(what) > 0);
     path_of(want, w, id);
     if (path) assert_string_equal(path, want);
-    if (strcmp(what, "its outputs") != 0) w->named[id] = true;
+    if (strcmp(what, "its outputs") != 0) j->named[id] = true;
 }
 
 static inline bool count_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
@@ -235,21 +106,24 @@ static inline bool count_pair(void *context, uint64_t a, uint64_t b, sg_error *e
 
 /* Repairs and looks at what came of it. strict: the damage is small, so nothing that was removed may come back.
  * Returns how many are missing; -1: nothing could be saved. */
-static inline int64_t repair_and_judge(world *w, const damage *d, bool strict)
+static inline int64_t repair_and_judge(const world *w, const damage *d, bool strict)
 {
     sg_error err = {0};
     sg_repair_counts counts;
-    const sg_repair_options options = {.lost = name_lost, .context = w};
     judgement j = {.w = w};
+    const sg_repair_options options = {.lost = name_lost, .context = &j};
     float outputs[NBITS], want[NBITS];
     uint64_t pairs = 0, npairs = 0, missing = 0, named = 0;
     bool found, *blocks_hit = calloc(w->n / BLOCK + 1, sizeof *blocks_hit);
-    memset(w->named, 0, w->n + 2);
-    for (uint64_t id = 1; id <= w->n; id++) w->missing[id] = w->live[id];
+    j.named = calloc(w->n + 2, sizeof *j.named);
+    j.missing = calloc(w->n + 2, sizeof *j.missing);
+    memcpy(j.missing, w->live, w->n + 2);
     if (!sg_store_repair(&counts, "idx", "new", &options, &err)) {
         if (err.code != SG_ERR_FORMAT) fail_msg("%s", err.message);
         assert_false(sg_path_exists("new"));
         free(blocks_hit);
+        free(j.named);
+        free(j.missing);
         return -1;
     }
     j.store = open_store("new", false);
@@ -261,14 +135,14 @@ static inline int64_t repair_and_judge(world *w, const damage *d, bool strict)
         uint8_t code[NBITS / 8];
         make_item("/", id, 0, 0, code, NBITS);
         if (!blocks_hit[id / BLOCK]) blocks_hit[id / BLOCK] = page_holds(w, d, code, sizeof code);
-        npairs += paired(w, id) && !w->missing[id] && !w->missing[id + 1];
+        npairs += paired(w, id) && !j.missing[id] && !j.missing[id + 1];
     }
     for (uint64_t id = 1; id <= w->n; id++) {
-        if (w->missing[id] && !is_hit(w, d, id, blocks_hit)) fail_msg("%llu is lost", (unsigned long long)id);
-        if (w->named[id] && w->live[id]) assert_true(w->missing[id]);
-        missing += w->missing[id];
-        named += w->missing[id] && w->named[id];
-        if (w->missing[id] || !w->live[id]) continue;
+        if (j.missing[id] && !is_hit(w, d, id, blocks_hit)) fail_msg("%llu is lost", (unsigned long long)id);
+        if (j.named[id] && w->live[id]) assert_true(j.missing[id]);
+        missing += j.missing[id];
+        named += j.missing[id] && j.named[id];
+        if (j.missing[id] || !w->live[id]) continue;
         if (!sg_store_outputs(outputs, &found, j.store, id, &err)) fail_msg("%s", err.message);
         outputs_of(want, id);
         if (found) assert_memory_equal(outputs, want, sizeof want);
@@ -280,11 +154,13 @@ static inline int64_t repair_and_judge(world *w, const damage *d, bool strict)
     sg_store_close(j.store);
     assert_int_equal(system("rm -r new"), 0);
     free(blocks_hit);
+    free(j.named);
+    free(j.missing);
     return (int64_t)missing;
 }
 
 /* Single bytes, from `first` on every step-th. */
-static inline void repair_flips(world *w, size_t first, size_t step)
+static inline void repair_flips(const world *w, size_t first, size_t step)
 {
     size_t trials = 0, harmless = 0;
     for (size_t at = first; at < w->nbytes; at += step, trials++) {
@@ -299,7 +175,7 @@ static inline void repair_flips(world *w, size_t first, size_t step)
 }
 
 /* Several bytes and pages at once, and ends that are missing. */
-static inline void repair_wrecks(world *w, int trials, uint64_t seed)
+static inline void repair_wrecks(const world *w, int trials, uint64_t seed)
 {
     sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, 0, 0);
     int hopeless = 0;
