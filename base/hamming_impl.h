@@ -9,9 +9,6 @@
 #define INLINE               static inline __attribute__((always_inline))
 #define AVX512               "avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq"
 
-/* The best for this processor: the last that it can run. */
-const sg_hamming_impl *sg_hamming_best(void);
-
 /* The columns `scan` and `filter` of the registry. */
 void sg_hamming_scan_portable(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n,
                               size_t nbytes);

@@ -3,6 +3,7 @@
 #define SIGNET_BYTES_IMPL_H
 
 #include <endian.h>
+#include <signet/buf.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,6 +17,12 @@ static inline void sg_put_u64(uint8_t *at, uint64_t value)
 {
     value = htole64(value);
     memcpy(at, &value, sizeof value);
+}
+
+static inline void sg_put_u32s(sg_buf *bytes, const uint32_t *numbers, size_t n)
+{
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers lie in memory as in files");
+    sg_buf_put(bytes, numbers, n * sizeof *numbers);
 }
 
 static inline uint16_t sg_get_u16(const uint8_t *at)

@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <exception>
 #include <faiss/IndexBinaryFlat.h>
+#include <faiss/IndexBinaryIVF.h>
 #include <faiss/index_factory.h>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <sys/mman.h>
 
@@ -54,4 +56,55 @@ void *sg_faiss_flat_new(size_t nbits, size_t n, uint8_t **codes, char *why, size
 void sg_faiss_binary_free(void *index)
 {
     delete static_cast<faiss::IndexBinary *>(index);
+}
+
+/* --- IVF --- */
+
+static const faiss::IndexBinaryIVF &ivf_of(const void *index)
+{
+    return *static_cast<const faiss::IndexBinaryIVF *>(static_cast<const faiss::IndexBinary *>(index));
+}
+
+void *sg_faiss_ivf_new(size_t nbits, size_t nlists, const uint8_t *centroids, char *why, size_t size)
+{
+    return guarded(
+        [&] {
+            auto quantizer =
+                std::make_unique<faiss::IndexBinaryFlat>(static_cast<faiss::IndexBinary::idx_t>(nbits));
+            if (centroids) quantizer->add(static_cast<faiss::IndexBinary::idx_t>(nlists), centroids);
+            auto ivf = std::make_unique<faiss::IndexBinaryIVF>(quantizer.get(), nbits, nlists);
+            quantizer.release();
+            ivf->own_fields = true;
+            ivf->is_trained = centroids != nullptr;
+            ivf->cp.min_points_per_centroid =
+                1; /* no remarks on stderr, and no choice of its own among the codes */
+            ivf->cp.max_points_per_centroid = std::numeric_limits<int>::max();
+            return ivf.release();
+        },
+        why, size);
+}
+
+bool sg_faiss_ivf_add(void *ivf, size_t n, const uint8_t *codes, const int64_t *numbers, const int64_t *lists,
+                      char *why, size_t size)
+{
+    return guarded(
+        [&] {
+            auto index = static_cast<faiss::IndexBinaryIVF *>(static_cast<faiss::IndexBinary *>(ivf));
+            index->add_core(static_cast<faiss::IndexBinary::idx_t>(n), codes, numbers, lists);
+            return index;
+        },
+        why, size);
+}
+
+const uint8_t *sg_faiss_ivf_centroids(const void *ivf)
+{
+    return static_cast<const faiss::IndexBinaryFlat *>(ivf_of(ivf).quantizer)->xb.data();
+}
+
+size_t sg_faiss_ivf_list(const void *ivf, size_t list, const uint8_t **codes, const int64_t **numbers)
+{
+    const faiss::InvertedLists &lists = *ivf_of(ivf).invlists;
+    *codes = lists.get_codes(list);
+    *numbers = lists.get_ids(list);
+    return lists.list_size(list);
 }

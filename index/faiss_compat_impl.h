@@ -2,6 +2,7 @@
 #ifndef SIGNET_FAISS_COMPAT_IMPL_H
 #define SIGNET_FAISS_COMPAT_IMPL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,15 @@ void *sg_faiss_binary_new(size_t nbits, const char *description, char *why, size
 /* A binary flat index of n codes, which are zero until the caller fills *codes (n, nbits / 8) in place. */
 void *sg_faiss_flat_new(size_t nbits, size_t n, uint8_t **codes, char *why, size_t size);
 void sg_faiss_binary_free(void *index); /* NULL is allowed */
+
+/* A binary IVF of nlists lists over a flat quantizer with these centroids (nlists, nbits / 8); NULL: to be trained. */
+void *sg_faiss_ivf_new(size_t nbits, size_t nlists, const uint8_t *centroids, char *why, size_t size);
+/* Adds codes (n, nbits / 8) under numbers (n) to lists (n) of it. */
+bool sg_faiss_ivf_add(void *ivf, size_t n, const uint8_t *codes, const int64_t *numbers, const int64_t *lists,
+                      char *why, size_t size);
+/* Borrowed until it is changed or freed. */
+const uint8_t *sg_faiss_ivf_centroids(const void *ivf);
+size_t sg_faiss_ivf_list(const void *ivf, size_t list, const uint8_t **codes, const int64_t **numbers);
 
 #ifdef __cplusplus
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* The registry: names and, in the same order, kinds. */
-static const char *const kind_names[] = {"flat"};
-static const sg_search_kind *const kinds[] = {&sg_search_flat};
+static const char *const kind_names[] = {"flat", "mih", "ivf"};
+static const sg_search_kind *const kinds[] = {&sg_search_flat, &sg_search_mih, &sg_search_ivf};
 #define NKINDS (sizeof kinds / sizeof *kinds)
 _Static_assert(NKINDS == sizeof kind_names / sizeof *kind_names, "a name for each kind");
 
@@ -98,6 +98,7 @@ bool sg_search_begin(sg_search **result, const char *kind, const sg_kv *params, 
 bool sg_search_build(sg_search *search, sg_error *err)
 {
     SG_ASSERT(!search->built);
+    search->known = search->codes.n;
     search->built = search->kind->build(&search->state, &search->codes, &search->params, err);
     return search->built;
 }
@@ -180,19 +181,12 @@ bool sg_search_mask(uint64_t **mask, const sg_search *search, const uint64_t *id
     return true;
 }
 
-static int compare_near(const void *a, const void *b)
-{
-    const sg_near *x = a, *y = b;
-    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
-    return (x->position > y->position) - (x->position < y->position);
-}
-
 /* A kind may have found them in any order; a scan has them sorted. */
 static void sort(sg_near_list *list)
 {
     for (size_t i = 1; i < list->n; i++)
-        if (compare_near(&list->items[i - 1], &list->items[i]) > 0) {
-            qsort(list->items, list->n, sizeof *list->items, compare_near);
+        if (sg_near_compare(&list->items[i - 1], &list->items[i]) > 0) {
+            qsort(list->items, list->n, sizeof *list->items, sg_near_compare);
             return;
         }
 }
@@ -211,6 +205,31 @@ static bool give(sg_search_result *result, const sg_search *search, const sg_nea
     return true;
 }
 
+/* What came after the kind's state was saved: scanned, and put among what the kind has found. k 0: all. */
+static bool add_later(sg_near_list *lists, const sg_search *search, const uint8_t *queries, size_t nq,
+                      size_t k, unsigned radius, sg_error *err)
+{
+    const size_t nbytes = search->codes.nbits / 8, first = search->known;
+    const sg_hamming_ask ask = {.k = k, .radius = radius};
+    sg_near_list *later = sg_calloc(nq, sizeof *later);
+    if (!later) return sg_fail_memory(err, "answers");
+    bool ok = sg_hamming_nearest(later, queries, nq, search->codes.codes + first * nbytes,
+                                 search->codes.n - first, nbytes, &ask, err);
+    for (size_t q = 0; ok && q < nq; q++) {
+        sg_near_list *list = &lists[q];
+        sg_near *both = sg_realloc(list->items, list->n + later[q].n, sizeof *both);
+        if (!both) ok = sg_fail_memory(err, "answers");
+        if (!ok) break;
+        list->items = both;
+        for (size_t i = 0; i < later[q].n; i++)
+            both[list->n++] = (sg_near){later[q].items[i].distance, later[q].items[i].position + first};
+        if (k > 0) list->n = sg_near_cut(both, list->n, k);
+    }
+    for (size_t q = 0; q < nq; q++) sg_free(later[q].items);
+    sg_free(later);
+    return ok;
+}
+
 /* One more than k is looked for, to know whether equals of the last were cut. */
 static bool find(sg_near_list *lists, const sg_search *search, const uint8_t *queries, size_t nq,
                  const sg_search_ask *ask, sg_error *err)
@@ -223,15 +242,18 @@ static bool find(sg_near_list *lists, const sg_search *search, const uint8_t *qu
         const sg_hamming_ask masked = {.k = k, .radius = radius, .mask = ask->mask};
         return sg_hamming_nearest(lists, queries, nq, codes->codes, codes->n, codes->nbits / 8, &masked, err);
     }
-    return k > 0 ? search->kind->nearest(lists, search->state, codes, queries, nq, k, radius, err)
-                 : search->kind->within(lists, search->state, codes, queries, nq, radius, err);
+    const sg_search_rows known = {codes->nbits, search->known, codes->codes};
+    const size_t known_k = k < known.n ? k : known.n;
+    bool ok = k > 0 ? search->kind->nearest(lists, search->state, &known, queries, nq, known_k, radius, err)
+                    : search->kind->within(lists, search->state, &known, queries, nq, radius, err);
+    return ok && (known.n == codes->n || add_later(lists, search, queries, nq, k, radius, err));
 }
 
 bool sg_search_run(sg_search_result *results, const sg_search *search, const uint8_t *queries, size_t nq,
                    const sg_search_ask *ask, sg_error *err)
 {
-    bool exact = ask->mask || search->kind->exact;
     SG_ASSERT(search->built);
+    bool exact = ask->mask || !search->kind->exact || !search->state || search->kind->exact(search->state);
     for (size_t q = 0; q < nq; q++) results[q] = (sg_search_result){.exact = exact, .complete = true};
     if (ask->k == 0 && ask->radius < 0) return sg_fail(err, SG_ERR_USAGE, "a search needs k or a radius");
     if (nq == 0 || search->codes.n == 0) return true;

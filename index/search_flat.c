@@ -25,4 +25,4 @@ static bool within(sg_near_list *lists, const void *state, const sg_search_rows 
 }
 
 const sg_search_kind sg_search_flat = {
-    .name = "flat", .exact = true, .params = no_params, .build = build, .nearest = nearest, .within = within};
+    .name = "flat", .params = no_params, .build = build, .nearest = nearest, .within = within};

@@ -12,10 +12,18 @@ typedef struct sg_search_rows {
     const uint8_t *codes; /* (n, nbits / 8) */
 } sg_search_rows;
 
+#define SG_SEARCH_GONE UINT32_MAX
+
+/* Where the codes of an earlier state stand now: their order is the same, but some are gone. */
+typedef struct sg_search_moves {
+    size_t n;           /* < SG_SEARCH_GONE */
+    const uint32_t *to; /* (n) positions, or SG_SEARCH_GONE */
+} sg_search_moves;
+
 typedef struct sg_search_kind {
     const char *name;
-    bool exact;
-    const char *const *params; /* the names that it knows, NULL at the end */
+    bool (*exact)(const void *state); /* whether it can miss nothing; NULL: it never can */
+    const char *const *params;        /* the names that it knows, NULL at the end */
     /* The values of params, whose names are known; nbits 0: not known yet. NULL: nothing to check. */
     bool (*check)(const sg_kv *params, size_t nbits, sg_error *err);
     /* params passed check; those absent are by size. state may stay NULL. */
@@ -27,13 +35,15 @@ typedef struct sg_search_kind {
                     const uint8_t *queries, size_t nq, size_t k, unsigned radius, sg_error *err);
     bool (*within)(sg_near_list *lists, const void *state, const sg_search_rows *codes,
                    const uint8_t *queries, size_t nq, unsigned radius, sg_error *err);
-    /* The state as bytes and back; both NULL for a kind that is quick to build. */
-    bool (*save)(const void *state, sg_buf *bytes, sg_error *err);
-    bool (*load)(void **state, const sg_search_rows *codes, const uint8_t *bytes, size_t nbytes,
-                 sg_error *err);
+    /* The state as bytes, and back (snapshot.c); both NULL for a kind that is quick to build. load: any bytes, from which
+     * an earlier state of moves->n codes is made into one of those that are left, codes->n. On failure the state is
+     * untouched. */
+    bool (*save)(const void *state, const sg_search_rows *codes, sg_buf *bytes, sg_error *err);
+    bool (*load)(void **state, const sg_search_rows *codes, const sg_search_moves *moves,
+                 const uint8_t *bytes, size_t nbytes, sg_error *err);
 } sg_search_kind;
 
-extern const sg_search_kind sg_search_flat;
+extern const sg_search_kind sg_search_flat, sg_search_mih, sg_search_ivf;
 
 struct sg_search {
     const sg_search_kind *kind;
@@ -42,7 +52,13 @@ struct sg_search {
     sg_search_rows codes; /* those */
     uint64_t *ids;        /* (n), ascending: position to id */
     void *state;          /* of the kind */
+    size_t known;         /* the positions below are in it; the rest came later and is scanned */
     bool built;
 };
+
+/* By (distance, position); for qsort. */
+int sg_near_compare(const void *a, const void *b);
+/* Brings the k smallest to the front, in order. Returns how many there are: k, or n. */
+size_t sg_near_cut(sg_near *items, size_t n, size_t k);
 
 #endif

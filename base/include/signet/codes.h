@@ -37,6 +37,7 @@ typedef struct sg_hamming_impl {
 } sg_hamming_impl;
 #define SG_HAMMING_ROWS_MAX 65536
 const sg_hamming_impl *sg_hamming_impls(size_t *n);
+const sg_hamming_impl *sg_hamming_best(void); /* the last that this processor can run */
 
 /* The scan: the nearest of n codes, every one of them looked at. */
 typedef struct sg_near {

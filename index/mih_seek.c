@@ -1,0 +1,238 @@
+/* The way of one query through the buckets (Norouzi, Punjani, Fleet 2012, "Fast search in Hamming space with multi-index
+ * hashing").
+ *
+ * Of m substrings, a code at a distance r = m s + a from the query has one of the first a + 1 within s, or one of the
+ * others within s - 1. Step r of a search therefore looks into those buckets of table a whose substrings are at exactly s
+ * from the query's: after it all codes within r have been met. */
+#include "mih_impl.h"
+
+#include <math.h>
+#include <signet/mem.h>
+#include <string.h>
+
+/* Nanoseconds, measured by bench/bench_kinds on crowded and uniform codes: a look into a bucket, a code compared. */
+#define LOOKUP_NS 5.0
+#define CHECK_NS  3.5
+
+/* The part of a scan's time that is spent before it is known whether buckets are quicker. */
+#define TRIAL 0.05
+
+#define BATCH   64  /* buckets looked into at once, so that the memory's answers overlap */
+#define WAITING 256 /* codes compared at once, likewise */
+
+typedef struct seeker {
+    const sg_mih *mih;
+    const sg_search_rows *codes;
+    size_t nbytes;
+    const uint8_t *query;
+    uint64_t values[SG_MIH_TABLES_MAX]; /* its substrings */
+    size_t k;
+    unsigned bound; /* what is farther is not wanted: the radius, and for the k nearest soon less */
+    size_t within;  /* found at a distance <= bound */
+    size_t *counts; /* (nbits + 1) found at each distance */
+    sg_near *found; /* some of them beyond the bound that there is now */
+    size_t nfound, cap;
+    double *cost; /* (nbits + 2): of all steps before this one, in nanoseconds */
+    double spent, scan;
+    struct {
+        uint32_t position;
+        uint64_t value; /* of the bucket where it was met */
+    } waiting[WAITING];
+    size_t nwaiting;
+} seeker;
+
+static unsigned distance(const seeker *s, const uint8_t *code)
+{
+    if (s->nbytes != 8) return sg_hamming(s->query, code, s->nbytes);
+    return (unsigned)__builtin_popcountll(sg_get_u64(s->query) ^ sg_get_u64(code));
+}
+
+/* The next larger number with as many bits (Warren, Hacker's Delight, 2-1). */
+static uint64_t next_subset(uint64_t x)
+{
+    if (x == 0) return UINT64_MAX;
+    const uint64_t carried = x + (x & -x);
+    return carried | (x ^ carried) >> (2 + __builtin_ctzll(x));
+}
+
+/* --- what it costs ------------------------------------------------------------------------------------------ */
+
+/* Codes in the buckets at exactly `radius` from the query's. */
+static size_t count_shell(const seeker *s, unsigned table, unsigned radius)
+{
+    const sg_mih_table *t = &s->mih->tables[table];
+    size_t count = 0;
+    for (uint64_t flips = ((uint64_t)1 << radius) - 1; flips >> t->width == 0; flips = next_subset(flips)) {
+        const size_t b = sg_mih_bucket(t, s->values[table] ^ flips);
+        count += t->starts[b + 1] - t->starts[b];
+    }
+    return count;
+}
+
+static double choose(unsigned n, unsigned k)
+{
+    double result = 1;
+    for (unsigned i = 0; i < k; i++) result *= (double)(n - i) / (i + 1);
+    return result;
+}
+
+/* Fills `cost` as far as it is below the scan's; beyond it is infinite. The codes to be met in the first 2 m steps are
+ * counted. Farther out the buckets are taken to be as full as near by: codes crowd, so that they are emptier if anything. */
+static void foresee(seeker *s)
+{
+    const unsigned m = s->mih->ntables;
+    double filled[SG_MIH_TABLES_MAX];
+    s->cost[0] = 0;
+    for (unsigned step = 0; step <= s->bound; step++) {
+        const unsigned table = step % m, radius = step / m, width = s->mih->tables[table].width;
+        double *cost = &s->cost[step + 1];
+        *cost = INFINITY;
+        if (s->cost[step] > s->scan) continue;
+        const double looks = radius <= width ? choose(width, radius) : 0;
+        if (radius <= 1) {
+            filled[table] = (double)count_shell(s, table, radius) / looks;
+            s->spent += LOOKUP_NS * looks;
+        }
+        *cost = s->cost[step] + looks * (LOOKUP_NS + CHECK_NS * filled[table]);
+    }
+}
+
+/* Is it still right not to scan, if what is left of this step takes `rest`, of which `next` is to be spent now? */
+static bool worth(const seeker *s, unsigned step, double next, double rest)
+{
+    if (s->spent + next <= TRIAL * s->scan) return true;
+    const double all = s->cost[s->bound + 1];
+    return isfinite(all) && rest + (s->bound > step ? all - s->cost[step + 1] : 0) <= s->scan;
+}
+
+/* --- the search --------------------------------------------------------------------------------------------- */
+
+/* A code is met in each table where its substring is near. It counts the first time, that is in the first step that it
+ * can be met in; and there in the bucket of its own substring alone, should two have become one. */
+static bool first_met(const seeker *s, unsigned step, const uint8_t *code, uint64_t value)
+{
+    const unsigned m = s->mih->ntables;
+    for (unsigned i = 0; i < m; i++) {
+        const uint64_t own = sg_mih_substring(&s->mih->tables[i], code, s->nbytes);
+        if (i == step % m && own != value) return false;
+        if ((unsigned)__builtin_popcountll(own ^ s->values[i]) * m + i < step) return false;
+    }
+    return true;
+}
+
+/* The k nearest so far: what is farther than they is wanted no more. */
+static bool add(seeker *s, uint32_t position, unsigned far)
+{
+    if (!sg_grow(&s->found, &s->cap, s->nfound + 1, sizeof *s->found)) return false;
+    s->found[s->nfound++] = (sg_near){far, position};
+    s->counts[far]++;
+    s->within++;
+    while (s->within - s->counts[s->bound] >= s->k) s->within -= s->counts[s->bound--];
+    return true;
+}
+
+static sg_mih_outcome compare_waiting(seeker *s, unsigned step, double *rest)
+{
+    const double next = CHECK_NS * (double)s->nwaiting;
+    if (!worth(s, step, next, *rest)) return SG_MIH_DEARER;
+    s->spent += next;
+    *rest -= next;
+    for (size_t i = 0; i < s->nwaiting; i++) {
+        const uint32_t position = s->waiting[i].position;
+        const uint8_t *code = s->codes->codes + position * s->nbytes;
+        const unsigned far = distance(s, code);
+        if (far <= s->bound && first_met(s, step, code, s->waiting[i].value) && !add(s, position, far))
+            return SG_MIH_FAILED;
+    }
+    s->nwaiting = 0;
+    return SG_MIH_FOUND;
+}
+
+/* All codes of some buckets of a table, by their substrings. */
+static sg_mih_outcome empty_buckets(seeker *s, unsigned step, const uint64_t *values, size_t n, double *rest)
+{
+    const sg_mih_table *t = &s->mih->tables[step % s->mih->ntables];
+    for (size_t i = 0; i < n; i++) {
+        const size_t b = sg_mih_bucket(t, values[i]);
+        for (size_t p = t->starts[b]; p < t->starts[b + 1]; p++) {
+            const uint32_t position = t->positions[p];
+            __builtin_prefetch(s->codes->codes + position * s->nbytes);
+            s->waiting[s->nwaiting].position = position;
+            s->waiting[s->nwaiting++].value = values[i];
+            if (s->nwaiting < WAITING) continue;
+            const sg_mih_outcome what = compare_waiting(s, step, rest);
+            if (what != SG_MIH_FOUND) return what;
+        }
+    }
+    return SG_MIH_FOUND;
+}
+
+/* Looks into the buckets in batches: first where they are, then how full, then what they hold. */
+static sg_mih_outcome look(seeker *s, unsigned step)
+{
+    const unsigned table = step % s->mih->ntables, radius = step / s->mih->ntables;
+    const sg_mih_table *t = &s->mih->tables[table];
+    const double before = s->spent, foreseen = s->cost[step + 1] - s->cost[step];
+    uint64_t flips = radius <= t->width ? ((uint64_t)1 << radius) - 1 : UINT64_MAX, values[BATCH];
+    while (flips >> t->width == 0) {
+        size_t n = 0, codes = 0;
+        for (; n < BATCH && flips >> t->width == 0; flips = next_subset(flips), n++) {
+            values[n] = s->values[table] ^ flips;
+            __builtin_prefetch(&t->starts[sg_mih_bucket(t, values[n])]);
+        }
+        for (size_t i = 0; i < n; i++) {
+            const size_t b = sg_mih_bucket(t, values[i]);
+            codes += t->starts[b + 1] - t->starts[b];
+            __builtin_prefetch(&t->positions[t->starts[b]]);
+        }
+        const double left = foreseen - (s->spent - before);
+        s->spent += LOOKUP_NS * (double)n;
+        double rest = fmax(left - LOOKUP_NS * (double)n, CHECK_NS * (double)codes);
+        if (!worth(s, step, 0, rest)) return SG_MIH_DEARER;
+        const sg_mih_outcome what = empty_buckets(s, step, values, n, &rest);
+        if (what != SG_MIH_FOUND) return what;
+    }
+    double rest = CHECK_NS * (double)s->nwaiting;
+    return compare_waiting(s, step, &rest);
+}
+
+static sg_mih_outcome seek(seeker *s)
+{
+    foresee(s);
+    /* A radius is known from the start; that of the k nearest only after a look. */
+    if (s->k == SIZE_MAX && s->cost[s->bound + 1] > s->scan) return SG_MIH_DEARER;
+    for (unsigned step = 0; step <= s->bound; step++) {
+        const sg_mih_outcome what = look(s, step);
+        if (what != SG_MIH_FOUND) return what;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < s->nfound; i++)
+        if (s->found[i].distance <= s->bound) s->found[kept++] = s->found[i];
+    s->nfound = s->k < SIZE_MAX ? sg_near_cut(s->found, kept, s->k) : kept;
+    return SG_MIH_FOUND;
+}
+
+sg_mih_outcome sg_mih_seek(sg_near_list *list, const sg_mih *mih, const sg_search_rows *codes,
+                           const uint8_t *query, size_t k, unsigned radius, double scan)
+{
+    seeker s = {.mih = mih,
+                .codes = codes,
+                .nbytes = codes->nbits / 8,
+                .query = query,
+                .k = k,
+                .bound = radius < codes->nbits ? radius : (unsigned)codes->nbits,
+                .scan = scan};
+    if (LOOKUP_NS * (double)(codes->nbits + mih->ntables) > TRIAL * scan) return SG_MIH_DEARER;
+    for (unsigned i = 0; i < mih->ntables; i++)
+        s.values[i] = sg_mih_substring(&mih->tables[i], query, s.nbytes);
+    s.counts = sg_calloc(codes->nbits + 1, sizeof *s.counts);
+    s.cost = sg_alloc(codes->nbits + 2, sizeof *s.cost);
+    const sg_mih_outcome what = s.counts && s.cost ? seek(&s) : SG_MIH_FAILED;
+    sg_free(s.counts);
+    sg_free(s.cost);
+    if (what == SG_MIH_FOUND)
+        *list = (sg_near_list){s.found, s.nfound};
+    else
+        sg_free(s.found);
+    return what;
+}
