@@ -165,6 +165,35 @@ void sg_buf_put_base64(sg_buf *buf, const void *bytes, size_t nbytes)
     }
 }
 
+/* -1: no digit of base64. */
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool sg_buf_put_unbase64(sg_buf *buf, const char *base64)
+{
+    size_t length = strlen(base64), padding = 0;
+    if (length % 4 != 0) return false;
+    while (padding < 2 && padding < length && base64[length - 1 - padding] == '=') padding++;
+    for (size_t i = 0; i < length; i += 4) {
+        size_t given = i + 4 < length ? 4 : 4 - padding;
+        unsigned group = 0;
+        for (size_t k = 0; k < 4; k++) {
+            int value = k < given ? base64_value(base64[i + k]) : 0;
+            if (value < 0) return false;
+            group = group << 6 | (unsigned)value;
+        }
+        const char bytes[3] = {(char)(group >> 16), (char)(group >> 8), (char)group};
+        if (group & (0xffffffu >> 8 * (given - 1))) return false; /* bits behind the end */
+        sg_buf_put(buf, bytes, given - 1);
+    }
+    return true;
+}
+
 bool sg_buf_ok(const sg_buf *buf)
 {
     return !buf->failed;

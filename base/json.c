@@ -183,6 +183,21 @@ const sg_json *sg_json_at(const sg_json *array, size_t i)
     return of((cJSON *)child_at(array, i));
 }
 
+const sg_json *sg_json_next(const sg_json *value)
+{
+    return value ? of(node(value)->next) : NULL;
+}
+
+const char *sg_json_name(const sg_json *value)
+{
+    return value ? node(value)->string : NULL;
+}
+
+bool sg_json_is_array(const sg_json *json)
+{
+    return cJSON_IsArray(node(json));
+}
+
 size_t sg_json_size(const sg_json *array_or_object)
 {
     return array_or_object ? (size_t)cJSON_GetArraySize(node(array_or_object)) : 0;
@@ -219,4 +234,33 @@ bool sg_json_bool(bool *value, const sg_json *json)
     if (!cJSON_IsBool(node(json))) return false;
     *value = cJSON_IsTrue(node(json));
     return true;
+}
+
+/* Text of hex digits as bytes, of which none is NUL. */
+static bool path_of_hex(char **path, const char *hex, const char *key, sg_error *err)
+{
+    size_t nbytes = hex ? strlen(hex) / 2 : 0;
+    char *bytes = sg_calloc(nbytes + 1, 1);
+    if (!bytes) return sg_fail_memory(err, key);
+    if (hex && sg_unhex(bytes, nbytes, hex) && strlen(bytes) == nbytes) {
+        *path = bytes;
+        return true;
+    }
+    sg_free(bytes);
+    return sg_fail(err, SG_ERR_FORMAT, "\"%s_hex\" is no path in hex digits", key);
+}
+
+bool sg_json_path(char **path, const sg_json *object, const char *key, sg_error *err)
+{
+    sg_buf key_hex = SG_BUF_INIT;
+    *path = NULL;
+    sg_buf_printf(&key_hex, "%s_hex", key);
+    if (!sg_buf_ok(&key_hex)) return sg_fail_memory(err, key);
+    const sg_json *plain = sg_json_get(object, key), *hex = sg_json_get(object, key_hex.data);
+    sg_buf_clear(&key_hex);
+    if (hex) return path_of_hex(path, sg_json_string(hex), key, err);
+    if (!plain || cJSON_IsNull(node(plain))) return true;
+    const char *text = sg_json_string(plain);
+    if (!text) return sg_fail(err, SG_ERR_FORMAT, "\"%s\" is no text", key);
+    return (*path = sg_strdup(text)) ? true : sg_fail_memory(err, key);
 }

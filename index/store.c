@@ -271,6 +271,15 @@ void sg_store_close(sg_store *store)
     sg_free(store);
 }
 
+bool sg_store_is_replaced(bool *replaced, const sg_store *store, sg_error *err)
+{
+    struct stat open, named;
+    if (fstat(store->fd, &open) != 0 || stat(store->file, &named) != 0)
+        return sg_fail_errno(err, errno, "%s: cannot open", store->file);
+    *replaced = open.st_dev != named.st_dev || open.st_ino != named.st_ino;
+    return true;
+}
+
 /* Texts of the table `meta`. */
 static bool read_texts(sg_kv *texts, const sg_view *view, const char *name, bool needed, sg_error *err)
 {

@@ -73,33 +73,52 @@ static bool check_model(const sg_index *index, const char *path, sg_error *err)
     return true;
 }
 
-static bool open_encoder(sg_index *index, const char *dir, bool writable, sg_error *err)
+bool sg_index_open_encoder(sg_index *index, size_t batch, sg_error *err)
 {
     char *path;
     sg_kv now = SG_KV_INIT;
-    if (!sg_path_join(&path, dir, SG_INDEX_ENCODER, err)) return false;
+    if (!sg_path_join(&path, index->dir, SG_INDEX_ENCODER, err)) return false;
     bool ok = sg_model_load(&index->model, path, err) && check_model(index, path, err) &&
-              (sg_recipe_apply(index->model, &index->info.recipe, err) || sg_prefix(err, "%s", dir)) &&
+              (sg_recipe_apply(index->model, &index->info.recipe, err) || sg_prefix(err, "%s", index->dir)) &&
               sg_recipe_now(&now, index->model, err);
     if (ok) {
+        if (index->max_pixels) index->model->preprocess.max_pixels = index->max_pixels;
         index->verdict = sg_recipe_compare(&index->info.recipe, &now, index->differs, sizeof index->differs);
-        ok = sg_encoder_new(&index->encoder, index->model, writable ? BATCH_ADDING : BATCH_ASKING, err);
+        index->batch = batch;
+        ok = sg_encoder_new(&index->encoder, index->model, batch, err);
     }
     sg_kv_clear(&now);
     sg_free(path);
     return ok;
 }
 
-bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool writable, sg_error *err)
+static void close_encoder(sg_index *index)
+{
+    sg_encoder_free(index->encoder);
+    sg_model_free(index->model);
+    index->encoder = NULL;
+    index->model = NULL;
+    index->verdict = SG_RECIPE_SAME;
+    index->differs[0] = '\0';
+}
+
+static bool open_store(sg_store **store, sg_store_info *info, const sg_index *index, sg_error *err)
+{
+    if (!sg_store_open(store, index->dir, index->writable, WRITER_WAIT_MS, err)) return false;
+    if (sg_store_info_get(info, *store, err)) return true;
+    sg_store_close(*store);
+    *store = NULL;
+    return false;
+}
+
+bool sg_index_open_store(sg_index **result, const char *dir, bool writable, sg_error *err)
 {
     *result = NULL;
     sg_index *index = sg_calloc(1, sizeof *index);
     if (!index) return sg_fail_memory(err, "index");
+    index->writable = writable;
     index->dir = sg_strdup(dir);
-    if ((index->dir || sg_fail_memory(err, "index")) &&
-        sg_store_open(&index->store, dir, writable, WRITER_WAIT_MS, err) &&
-        sg_store_info_get(&index->info, index->store, err) &&
-        (need == SG_INDEX_STORE || open_encoder(index, dir, writable, err))) {
+    if (index->dir ? open_store(&index->store, &index->info, index, err) : sg_fail_memory(err, "index")) {
         *result = index;
         return true;
     }
@@ -107,16 +126,64 @@ bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool 
     return false;
 }
 
+bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool writable, sg_error *err)
+{
+    if (!sg_index_open_store(result, dir, writable, err)) return false;
+    if (need == SG_INDEX_STORE || sg_index_open_encoder(*result, writable ? BATCH_ADDING : BATCH_ASKING, err))
+        return true;
+    sg_index_close(*result);
+    *result = NULL;
+    return false;
+}
+
+static bool same_recipe(const sg_kv *a, const sg_kv *b)
+{
+    if (a->n != b->n) return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->pairs[i].key, b->pairs[i].key) != 0 ||
+            strcmp(a->pairs[i].value, b->pairs[i].value) != 0)
+            return false;
+    return true;
+}
+
+bool sg_index_follow(bool *replaced, sg_index *index, sg_error *err)
+{
+    bool gone = true;
+    sg_store *store;
+    sg_store_info info;
+    *replaced = false;
+    if (index->store && !sg_store_is_replaced(&gone, index->store, err)) return false;
+    if (!gone) return true;
+    sg_store_close(index->store); /* before the new one: in one process a folder is opened once at a time */
+    index->store = NULL;
+    if (!open_store(&store, &info, index, err)) return false;
+    bool same = strcmp(info.fingerprint, index->info.fingerprint) == 0 &&
+                same_recipe(&info.recipe, &index->info.recipe);
+    sg_store_info_clear(&index->info);
+    index->info = info;
+    if (index->batch > 0 && !(same && index->encoder)) {
+        close_encoder(index);
+        if (!sg_index_open_encoder(index, index->batch, err)) {
+            close_encoder(index);
+            sg_store_close(store);
+            return false;
+        }
+    }
+    index->store = store;
+    *replaced = true;
+    return true;
+}
+
 void sg_index_set_max_pixels(sg_index *index, uint64_t max_pixels)
 {
+    index->max_pixels = max_pixels;
     if (index->model) index->model->preprocess.max_pixels = max_pixels;
 }
 
 void sg_index_close(sg_index *index)
 {
     if (!index) return;
-    sg_encoder_free(index->encoder);
-    sg_model_free(index->model);
+    close_encoder(index);
     sg_store_info_clear(&index->info);
     sg_store_close(index->store);
     sg_free(index->dir);

@@ -6,12 +6,22 @@
 
 struct sg_index {
     char *dir;
-    sg_store *store;
+    bool writable;
+    size_t batch;       /* of the encoder; 0: none is wanted */
+    sg_store *store;    /* NULL: a new one could not be opened in the place of one that is gone */
     sg_store_info info; /* as of the open */
     sg_model *model;    /* NULL with its encoder when only the store is needed */
     sg_encoder *encoder;
     sg_recipe_verdict verdict;
-    char differs[256]; /* from the recorded recipe; "" */
+    char differs[256];   /* from the recorded recipe; "" */
+    uint64_t max_pixels; /* of pictures; 0: the model's usual */
 };
+
+/* The two halves of opening: the store, then the network that goes with it. */
+bool sg_index_open_store(sg_index **index, const char *dir, bool writable, sg_error *err);
+bool sg_index_open_encoder(sg_index *index, size_t batch, sg_error *err);
+/* Where another file has taken the place of the store's: opens that, and with it its encoder when the model or the recipe is
+ * another (and one was open). After a failure the next call tries again. */
+bool sg_index_follow(bool *replaced, sg_index *index, sg_error *err);
 
 #endif

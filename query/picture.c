@@ -18,7 +18,7 @@ void sg_picture_expect(const sg_picture *p)
 }
 
 /* A file of a folder without a known signature is not read any further: it may be a film. */
-static bool has_signature(bool *has, const char *path, sg_error *err)
+bool sg_picture_has_signature(bool *has, const char *path, sg_error *err)
 {
     char bytes[SIGNATURE_NBYTES];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -31,7 +31,8 @@ static bool has_signature(bool *has, const char *path, sg_error *err)
     return true;
 }
 
-static bool decode(sg_picture *p, uint8_t *planar, const sg_preprocess *pp, const char *bytes, size_t nbytes)
+void sg_picture_decode(sg_picture *p, uint8_t *planar, const sg_preprocess *pp, const char *bytes,
+                       size_t nbytes)
 {
     sg_image image;
     const sg_decode_options options = sg_preprocess_decode(pp);
@@ -40,14 +41,15 @@ static bool decode(sg_picture *p, uint8_t *planar, const sg_preprocess *pp, cons
         ok = sg_preprocess_planar(planar, &image, pp, &p->why);
         sg_image_clear(&image);
     }
-    return ok ? true : sg_prefix(&p->why, "%s", p->path);
+    if (!ok && p->path) sg_prefix(&p->why, "%s", p->path);
+    p->state = ok ? SG_PICTURE_GOOD : SG_PICTURE_BROKEN;
 }
 
-/* Reads and hashes; false: p->why. */
+/* Reads, and hashes if that is wanted; false: p->why. */
 static bool read_content(sg_picture *p, char **bytes, size_t *nbytes)
 {
     if (!sg_file_read(bytes, nbytes, p->path, SG_MAX_FILE_NBYTES, &p->why)) return false;
-    sg_blake2b_of(p->content, sizeof p->content, *bytes, *nbytes);
+    if (p->need != SG_PICTURE_UNHASHED) sg_blake2b_of(p->content, sizeof p->content, *bytes, *nbytes);
     return true;
 }
 
@@ -56,22 +58,28 @@ static bool is_recorded(const sg_picture *p)
     return memcmp(p->content, p->recorded, SG_CONTENT_NBYTES) == 0;
 }
 
+static bool is_wanted(const sg_picture *p)
+{
+    return p->need == SG_PICTURE_ALWAYS || p->need == SG_PICTURE_UNHASHED ||
+           is_recorded(p) == (p->need == SG_PICTURE_IF_SAME);
+}
+
 void sg_picture_look(sg_picture *p, uint8_t *planar, const sg_preprocess *pp)
 {
     char *bytes;
     size_t nbytes;
     bool image = true;
     p->state = SG_PICTURE_BROKEN;
-    if (!p->named && !has_signature(&image, p->path, &p->why)) return;
+    if (!p->named && !sg_picture_has_signature(&image, p->path, &p->why)) return;
     if (!image) {
         p->state = SG_PICTURE_NO_IMAGE;
         return;
     }
     if (!read_content(p, &bytes, &nbytes)) return;
-    if (p->need != SG_PICTURE_ALWAYS && is_recorded(p) == (p->need == SG_PICTURE_IF_OTHER))
+    if (is_wanted(p))
+        sg_picture_decode(p, planar, pp, bytes, nbytes);
+    else
         p->state = SG_PICTURE_SKIPPED;
-    else if (decode(p, planar, pp, bytes, nbytes))
-        p->state = SG_PICTURE_GOOD;
     sg_free(bytes);
 }
 
@@ -81,7 +89,7 @@ void sg_picture_glance(sg_picture *p)
     size_t nbytes;
     bool image;
     p->state = SG_PICTURE_BROKEN;
-    if (!has_signature(&image, p->path, &p->why)) return;
+    if (!sg_picture_has_signature(&image, p->path, &p->why)) return;
     if (!image && p->named) {
         sg_fail(&p->why, SG_ERR_FORMAT, "%s: is no image of a known format", p->path);
         return;

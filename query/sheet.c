@@ -1,6 +1,4 @@
 /* Answers as a contact sheet: one HTML file that needs nothing beside it. */
-#include "index_impl.h"
-
 #include <inttypes.h>
 #include <signet/buf.h>
 #include <signet/file.h>
@@ -50,6 +48,9 @@ static const char head[] =
     "figcaption { padding: 8px 10px 10px; border-top: 1px solid var(--line); }\n"
     ".name { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: inherit; "
     "}\n"
+    "a.name:hover { text-decoration: underline; }\n"
+    ".labels { display: flex; flex-wrap: wrap; gap: 4px; margin: 4px 0; }\n"
+    ".labels span { background: var(--back); border-radius: 6px; padding: 0 6px; font-size: 12px; }\n"
     ".facts { display: flex; justify-content: space-between; color: var(--dim); font-size: 12px; }\n"
     ".facts b { color: var(--text); font-weight: 600; }\n"
     ".bar { height: 3px; border-radius: 2px; background: var(--line); margin-top: 6px; }\n"
@@ -59,7 +60,7 @@ static const char head[] =
 
 /* A thumbnail made ready: markup, or why there is none. */
 typedef struct thumb {
-    const char *path;
+    const char *path; /* NULL: of what has none */
     sg_buf markup;
 } thumb;
 
@@ -81,7 +82,7 @@ static void make_thumb(thumb *t, const sg_decode_options *decode)
     sg_image image = {0};
     unsigned char *jpeg = NULL;
     size_t nbytes;
-    bool ok = strcmp(t->path, "-") != 0 && sg_image_load(&image, t->path, decode, NULL) &&
+    bool ok = t->path && strcmp(t->path, "-") != 0 && sg_image_load(&image, t->path, decode, NULL) &&
               shrink(&image, NULL) && sg_image_encode_jpeg(&jpeg, &nbytes, &image, THUMB_QUALITY, NULL);
     if (ok) {
         bool small = image.width <= THUMB_SMALL && image.height <= THUMB_SMALL;
@@ -90,7 +91,8 @@ static void make_thumb(thumb *t, const sg_decode_options *decode)
         sg_buf_put_base64(&t->markup, jpeg, nbytes);
         sg_buf_puts(&t->markup, "\">");
     } else {
-        sg_buf_puts(&t->markup, "<span class=\"missing\">no picture here any more</span>");
+        sg_buf_printf(&t->markup, "<span class=\"missing\">no picture here%s</span>",
+                      t->path && strcmp(t->path, "-") != 0 ? " any more" : "");
     }
     sg_free(jpeg);
     sg_image_clear(&image);
@@ -104,37 +106,81 @@ static thumb *make_thumbs(const sg_answer *answer, uint64_t max_pixels, sg_error
         sg_fail_memory(err, "contact sheet");
         return NULL;
     }
-    thumbs[0].path = answer->query ? answer->query : "-";
-    for (size_t i = 0; i < answer->result.n; i++)
-        thumbs[i + 1].path = answer->paths[i] ? answer->paths[i] : "-";
+    thumbs[0].path = answer->query;
+    for (size_t i = 0; i < answer->result.n; i++) thumbs[i + 1].path = answer->paths[i];
     const sg_decode_options decode = {.max_pixels = max_pixels, .oriented = true, .shorter_min = THUMB_SIDE};
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i <= answer->result.n; i++) make_thumb(&thumbs[i], &decode);
     return thumbs;
 }
 
+/* A path as a file's URL (RFC 8089): each byte but for letters, digits, "-._~" and "/" as %XX. */
+static void put_url(sg_buf *page, const char *path)
+{
+    static const char plain[] = "-._~/";
+    char *absolute;
+    if (!sg_path_absolute(&absolute, path, NULL)) {
+        page->failed = true;
+        return;
+    }
+    sg_buf_puts(page, "file://");
+    for (const char *c = absolute; *c; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        if (letter || strchr(plain, *c))
+            sg_buf_put(page, c, 1);
+        else
+            sg_buf_printf(page, "%%%02X", (unsigned char)*c);
+    }
+    sg_free(absolute);
+}
+
+/* name: what stands for a path where there is none. */
 static void put_figure(sg_buf *page, const thumb *t, const char *name)
 {
+    bool file = t->path && strcmp(t->path, "-") != 0;
     sg_buf_puts(page, "<figure><div class=\"frame\">");
     if (sg_buf_ok(&t->markup))
         sg_buf_puts(page, sg_buf_text(&t->markup));
     else
         page->failed = true;
-    sg_buf_puts(page, "</div><figcaption><span class=\"name\" title=\"");
-    sg_buf_put_html(page, name);
-    sg_buf_puts(page, "\">");
-    sg_buf_put_html(page, sg_path_base(name));
-    sg_buf_puts(page, "</span>");
+    sg_buf_puts(page, "</div><figcaption>");
+    if (file) {
+        sg_buf_puts(page, "<a class=\"name\" href=\"");
+        put_url(page, t->path);
+        sg_buf_puts(page, "\" title=\"");
+        sg_buf_put_html(page, t->path);
+        sg_buf_puts(page, "\">");
+        sg_buf_put_html(page, sg_path_base(t->path));
+        sg_buf_puts(page, "</a>");
+    } else {
+        sg_buf_puts(page, "<span class=\"name\">");
+        sg_buf_put_html(page, t->path ? t->path : name);
+        sg_buf_puts(page, "</span>");
+    }
+}
+
+static void put_labels(sg_buf *page, const sg_attributes *a)
+{
+    const char *key, *value;
+    size_t at = 0, n = 0;
+    while (sg_attributes_next(&key, &value, a->data, a->nbytes, &at)) {
+        if (strcmp(key, SG_ATTRIBUTE_LABEL) != 0) continue;
+        sg_buf_puts(page, n++ == 0 ? "<div class=\"labels\"><span>" : "<span>");
+        sg_buf_put_html(page, value);
+        sg_buf_puts(page, "</span>");
+    }
+    if (n > 0) sg_buf_puts(page, "</div>");
 }
 
 static void put_result(sg_buf *page, const thumb *t, const sg_answer *answer, size_t i)
 {
     const sg_hit *hit = &answer->result.hits[i];
     double nearness = 100.0 * (1.0 - (double)hit->distance / (double)answer->nbits);
-    put_figure(page, t, answer->paths[i] ? answer->paths[i] : "no path");
-    sg_buf_printf(
-        page, "<div class=\"facts\"><span>#%zu, id %" PRIu64 "</span><span>distance <b>%u</b></span></div>",
-        i + 1, hit->id, hit->distance);
+    put_figure(page, t, "a code without a picture");
+    put_labels(page, &answer->attributes[i]);
+    sg_buf_printf(page, "<div class=\"facts\"><span>#%zu, id %" PRIu64 "</span><span>", i + 1, hit->id);
+    if (answer->scores) sg_buf_printf(page, "score <b>%.3f</b>, ", answer->scores[i]);
+    sg_buf_printf(page, "distance <b>%u</b></span></div>", hit->distance);
     sg_buf_printf(page, "<div class=\"bar\"><i style=\"width: %.1f%%\"></i></div></figcaption></figure>\n",
                   nearness);
 }
@@ -143,10 +189,13 @@ static bool put_answer(sg_buf *page, const sg_answer *answer, uint64_t max_pixel
 {
     thumb *thumbs = make_thumbs(answer, max_pixels, err);
     if (!thumbs) return false;
-    char hex[SG_BITS_MAX / 4 + 1];
-    sg_hex(hex, answer->code, answer->nbits / 8);
+    char name[SG_BITS_MAX / 4 + 1];
+    if (answer->query_id)
+        snprintf(name, sizeof name, "id %" PRIu64, answer->query_id);
+    else
+        sg_hex(name, answer->code, answer->nbits / 8);
     sg_buf_puts(page, "<section>\n<div class=\"query\">");
-    put_figure(page, &thumbs[0], answer->query ? answer->query : hex);
+    put_figure(page, &thumbs[0], name);
     sg_buf_printf(page, "<div class=\"facts\"><span>query</span><span>%zu found</span></div>",
                   answer->result.n);
     sg_buf_puts(page, "</figcaption></figure></div>\n<div class=\"grid\">\n");
@@ -161,29 +210,28 @@ static bool put_answer(sg_buf *page, const sg_answer *answer, uint64_t max_pixel
     return true;
 }
 
-static void put_about(sg_buf *page, const sg_answer *answers, size_t n, const sg_index *index)
+static void put_about(sg_buf *page, const sg_answer *answers, size_t n)
 {
     sg_buf_puts(page, "<h1>Nearest images</h1>\n");
+    if (n == 0) return;
+    const sg_answer *first = &answers[0];
     sg_buf_printf(page, "<p class=\"about\">%" PRIu64 " images of %zu bits, %zu %s, generation %" PRIu64,
-                  index->info.items, index->info.nbits, n, n == 1 ? "query" : "queries",
-                  n > 0 ? answers[0].generation : index->info.generation);
-    sg_buf_printf(page, ", model <code>%.16s</code></p>\n", index->info.fingerprint);
-    if (index->differs[0] == '\0') return;
+                  first->items, first->nbits, n, n == 1 ? "query" : "queries", first->generation);
+    sg_buf_printf(page, ", model <code>%.16s</code></p>\n", first->fingerprint);
+    if (first->recipe_difference[0] == '\0') return;
     sg_buf_puts(page, "<p class=\"warn\">This machine does not make exactly the codes of the index: ");
-    sg_buf_put_html(page, index->differs);
+    sg_buf_put_html(page, first->recipe_difference);
     sg_buf_puts(page, "</p>\n");
 }
 
-bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, const sg_index *index,
-                     sg_error *err)
+bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, uint64_t max_pixels, sg_error *err)
 {
     sg_out *out;
     sg_buf page = SG_BUF_INIT;
     if (!sg_out_open(&out, path, err)) return false;
     sg_buf_puts(&page, head);
-    put_about(&page, answers, n, index);
+    put_about(&page, answers, n);
     bool ok = true;
-    uint64_t max_pixels = index->model ? index->model->preprocess.max_pixels : 0;
     for (size_t i = 0; ok && i < n; i++) {
         ok = put_answer(&page, &answers[i], max_pixels, err) &&
              (sg_buf_ok(&page) || sg_fail_memory(err, path)) && sg_out_write(out, page.data, page.size, err);

@@ -89,6 +89,19 @@ static void test_html_csv_base64(void **state)
     sg_buf_put_base64(&buf, "\xfb\xff\xfe\x00", 4);
     assert_string_equal(sg_buf_text(&buf), "+//+AA==");
     sg_buf_clear(&buf);
+    for (size_t n = 0; n <= 6; n++) {
+        assert_true(sg_buf_put_unbase64(&buf, base64[n]));
+        assert_int_equal(buf.size, n);
+        assert_memory_equal(sg_buf_text(&buf), "foobar", n);
+        sg_buf_clear(&buf);
+    }
+    assert_true(sg_buf_put_unbase64(&buf, "+//+AA=="));
+    assert_int_equal(buf.size, 4);
+    assert_memory_equal(buf.data, "\xfb\xff\xfe\x00", 4);
+    static const char *const none[] = {"Z",    "Zg",   "Zg=",   "Zg===", "====",   "Zg==Zg==", "Z===",
+                                       "Zh==", "Zm9=", "Zm\n9", "Zm-_",  "Zm9v\n", "=m9v",     "Zm9vZ==="};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) assert_false(sg_buf_put_unbase64(&buf, none[i]));
+    sg_buf_clear(&buf);
 }
 
 /* The reference: writes the code point as UTF-8; length 0 for those that have no form. */

@@ -335,6 +335,50 @@ static void test_without_memory(void **state)
     assert_survives_allocation_failures(parse_and_free(&err));
 }
 
+/* What was put comes back, whatever bytes it has. */
+static void test_paths_come_back(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"", "/a b", "caf\xc3\xa9\n", "\xff\xfe/\x01", "\"\\"};
+    sg_error err = {0};
+    sg_json *json;
+    char *text, *path;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        json = sg_json_object();
+        sg_json_add_path(json, "p", paths[i]);
+        assert_true(sg_json_print(&text, json, false, &err));
+        sg_json_free(json);
+        assert_true(sg_json_parse(&json, text, strlen(text), &err));
+        assert_true(sg_json_path(&path, json, "p", &err));
+        assert_string_equal(path, paths[i]);
+        sg_free(path);
+        assert_true(sg_json_path(&path, json, "q", &err));
+        assert_null(path);
+        sg_json_free(json);
+        sg_free(text);
+    }
+    assert_true(sg_json_parse(&json, "[7,8]", 5, &err));
+    assert_ptr_equal(sg_json_next(sg_json_at(json, 0)), sg_json_at(json, 1));
+    assert_null(sg_json_next(sg_json_at(json, 1)));
+    assert_null(sg_json_next(NULL));
+    assert_null(sg_json_name(sg_json_at(json, 0)));
+    assert_true(sg_json_is_array(json));
+    sg_json_free(json);
+    assert_true(sg_json_parse(&json, "{\"b\":1}", 7, &err));
+    assert_string_equal(sg_json_name(sg_json_at(json, 0)), "b");
+    assert_false(sg_json_is_array(json));
+    sg_json_free(json);
+    static const char *const faults[] = {"{\"p\":1}",          "{\"p_hex\":\"6\"}", "{\"p_hex\":\"00\"}",
+                                         "{\"p_hex\":\"6g\"}", "{\"p_hex\":null}",  "{\"p\":[]}"};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        assert_true(sg_json_parse(&json, faults[i], strlen(faults[i]), &err));
+        assert_false(sg_json_path(&path, json, "p", &err));
+        assert_int_equal(err.code, SG_ERR_FORMAT);
+        assert_null(path);
+        sg_json_free(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_nesting_is_bounded),
         cmocka_unit_test(test_every_truncation_fails),
         cmocka_unit_test(test_every_byte_changed),
+        cmocka_unit_test(test_paths_come_back),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

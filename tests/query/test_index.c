@@ -85,7 +85,7 @@ static void test_of_a_classifier(void **state)
         assert_int_equal(strcmp(sg_index_info(index)->fingerprint, hash->fingerprint) != 0, scaled);
         assert_string_equal(sg_index_recipe_difference(index), "");
         assert_true(sg_searcher_new(&searcher, index, &err));
-        assert_true(sg_searcher_image(&answer, searcher, "a.png", 1, -1, &err));
+        assert_true(sg_searcher_image(&answer, searcher, "a.png", &(sg_ask){.k = 1, .radius = -1}, &err));
         assert_int_equal(answer.result.n, 1);
         assert_int_equal(answer.result.hits[0].distance, 0);
         sg_answer_clear(&answer);
@@ -207,7 +207,8 @@ static bool lacks_precision(void)
         !strstr(err.message, "precision: bf16 / f32"))
         return false;
     if (!sg_searcher_new(&searcher, index, &err) ||
-        !sg_searcher_image(&answer, searcher, "a.png", 1, -1, &err) || answer.result.n != 0)
+        !sg_searcher_image(&answer, searcher, "a.png", &(sg_ask){.k = 1, .radius = -1}, &err) ||
+        answer.result.n != 0)
         return false;
     sg_answer_clear(&answer);
     sg_searcher_free(searcher);
@@ -325,12 +326,12 @@ static void test_scaled(void **state)
         assert_counts(add_path("a.jpg", NULL), 1, 0, 0, 0, 0, 0);
         index = open_index(false);
         assert_true(sg_searcher_new(&searcher, index, &err));
-        assert_true(sg_searcher_image(&answer, searcher, "a.jpg", 1, -1, &err));
+        assert_true(sg_searcher_image(&answer, searcher, "a.jpg", &(sg_ask){.k = 1, .radius = -1}, &err));
         assert_memory_equal(answer.code, code, sizeof code);
         assert_int_equal(answer.result.hits[0].distance, 0);
         sg_answer_clear(&answer);
         sg_index_set_max_pixels(index, 256 * 256 - 1);
-        assert_false(sg_searcher_image(&answer, searcher, "a.jpg", 1, -1, &err));
+        assert_false(sg_searcher_image(&answer, searcher, "a.jpg", &(sg_ask){.k = 1, .radius = -1}, &err));
         assert_int_equal(err.code, SG_ERR_LIMIT);
         sg_searcher_free(searcher);
         sg_index_close(index);

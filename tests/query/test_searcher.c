@@ -87,7 +87,8 @@ static void test_by_image(void **state)
     for (size_t p = 0; p < 2; p++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             sg_answer answer;
-            if (!sg_searcher_image(&answer, searcher, paths[p], cases[i].k, cases[i].radius, &err))
+            if (!sg_searcher_image(&answer, searcher, paths[p],
+                                   &(sg_ask){.k = cases[i].k, .radius = cases[i].radius}, &err))
                 fail_msg("%s", err.message);
             judge_code(code, &j, paths[p]);
             assert_answer(&answer, index, code, cases[i].k, cases[i].radius);
@@ -112,15 +113,15 @@ static void test_refusals(void **state)
     put_picture("a.png", 1);
     sg_index *index = open_index(false);
     assert_true(sg_searcher_new(&searcher, index, &err));
-    assert_false(sg_searcher_image(&answer, searcher, "absent", 3, -1, &err));
+    assert_false(sg_searcher_image(&answer, searcher, "absent", &(sg_ask){.k = 3, .radius = -1}, &err));
     assert_int_equal(err.code, SG_ERR_IO);
     assert_null(answer.query);
-    assert_false(sg_searcher_image(&answer, searcher, "text", 3, -1, &err));
+    assert_false(sg_searcher_image(&answer, searcher, "text", &(sg_ask){.k = 3, .radius = -1}, &err));
     assert_int_equal(err.code, SG_ERR_FORMAT);
-    assert_false(sg_searcher_image(&answer, searcher, "a.png", 0, -1, &err));
+    assert_false(sg_searcher_image(&answer, searcher, "a.png", &(sg_ask){.k = 0, .radius = -1}, &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
     /* An empty index answers with nothing. */
-    assert_true(sg_searcher_image(&answer, searcher, "a.png", 3, -1, &err));
+    assert_true(sg_searcher_image(&answer, searcher, "a.png", &(sg_ask){.k = 3, .radius = -1}, &err));
     assert_true(answer.result.n == 0 && answer.result.complete && answer.result.exact);
     sg_answer_clear(&answer);
     sg_searcher_free(searcher);
@@ -135,10 +136,11 @@ static void test_follows_changes(void **state)
     sg_searcher *searcher;
     sg_answer answer;
     const uint8_t code[BITS / 8] = {0};
+    const sg_ask seven = {.k = 7, .radius = -1};
     make_many(40);
     sg_index *index = open_index(false);
     assert_true(sg_searcher_new(&searcher, index, &err));
-    assert_true(sg_searcher_code(&answer, searcher, code, 7, -1, &err));
+    assert_true(sg_searcher_code(&answer, searcher, code, &seven, &err));
     assert_null(answer.query);
     assert_answer(&answer, index, code, 7, -1);
     uint64_t nearest = answer.result.hits[0].id, generation = answer.generation;
@@ -154,7 +156,7 @@ static void test_follows_changes(void **state)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    assert_true(sg_searcher_code(&answer, searcher, code, 7, -1, &err));
+    assert_true(sg_searcher_code(&answer, searcher, code, &seven, &err));
     assert_answer(&answer, index, code, 7, -1);
     assert_true(answer.result.hits[0].id != nearest);
     assert_int_equal(answer.generation, generation + 1);
@@ -168,7 +170,7 @@ static bool whole_life(sg_index *index, sg_error *err)
     sg_searcher *searcher = NULL;
     sg_answer answer = {0};
     bool ok = sg_searcher_new(&searcher, index, err) &&
-              sg_searcher_image(&answer, searcher, "query.jpg", 3, -1, err);
+              sg_searcher_image(&answer, searcher, "query.jpg", &(sg_ask){.k = 3, .radius = -1}, err);
     if (!ok) assert_true(!answer.query && !answer.code && !answer.paths);
     sg_answer_clear(&answer);
     sg_searcher_free(searcher);

@@ -6,7 +6,8 @@ static sg_answer ask(sg_searcher *searcher, const char *path, size_t k)
 {
     sg_error err = {0};
     sg_answer answer;
-    if (!sg_searcher_image(&answer, searcher, path, k, -1, &err)) fail_msg("%s", err.message);
+    if (!sg_searcher_image(&answer, searcher, path, &(sg_ask){.k = k, .radius = -1}, &err))
+        fail_msg("%s", err.message);
     return answer;
 }
 
@@ -82,7 +83,9 @@ static void test_sheet(void **state)
     sg_index *index = open_index(false);
     assert_true(sg_searcher_new(&searcher, index, &err));
     sg_answer answers[] = {ask(searcher, "large.jpg", 10), ask(searcher, "odd/\xff.png", 2)};
-    if (!sg_answers_html("sheet.html", answers, 2, index, &err)) fail_msg("%s", err.message);
+    assert_true(sg_attributes_parse_add(&answers[1].attributes[0], "label=sea & <sky>", &err));
+    assert_true(sg_attributes_parse_add(&answers[1].attributes[0], "year=1999", &err));
+    if (!sg_answers_html("sheet.html", answers, 2, 0, &err)) fail_msg("%s", err.message);
     char *html;
     read_sheet(&html);
     assert_nested(html);
@@ -97,16 +100,56 @@ static void test_sheet(void **state)
     assert_non_null(strstr(html, "&quot;quoted&quot;&#39;.png"));
     assert_non_null(strstr(html, "\xef\xbf\xbd.png"));
     assert_null(strstr(html, "does not make exactly")); /* no warning */
+    assert_int_equal(count(html, "<div class=\"labels\"><span>sea &amp; &lt;sky&gt;</span></div>"), 1);
+    assert_null(strstr(html, "1999"));
+    assert_int_equal(count(html, "href=\"file:///"), 2 + 4 + 2);
+    assert_non_null(strstr(html, "/odd/%FF.png\""));
+    assert_non_null(strstr(html, "/odd/%3Cscript%3Ealert%281%29%3C%21--.png\""));
     sg_image thumb = first_picture(html);
     assert_true(thumb.width == 320 && thumb.height == 160 && thumb.channels == 3);
     sg_image_clear(&thumb);
     sg_free(html);
     for (int i = 0; i < 2; i++) sg_answer_clear(&answers[i]);
-    assert_false(sg_answers_html("absent/sheet.html", NULL, 0, index, &err));
+    assert_false(sg_answers_html("absent/sheet.html", NULL, 0, 0, &err));
     assert_int_equal(err.code, SG_ERR_IO);
-    assert_true(sg_answers_html("sheet.html", NULL, 0, index, &err));
+    assert_true(sg_answers_html("sheet.html", NULL, 0, 0, &err));
     sg_searcher_free(searcher);
     sg_index_close(index);
+}
+
+/* What was asked by a code or an item, and found without a path: nothing to show but what is known. */
+static void test_without_pictures(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_hit hits[] = {{.id = 3, .distance = 1}};
+    char *paths[] = {NULL};
+    double scores[] = {0.12345};
+    sg_attributes attributes[] = {SG_ATTRIBUTES_INIT};
+    uint8_t code[] = {0xab, 0xcd};
+    sg_answer answers[2];
+    for (int i = 0; i < 2; i++)
+        answers[i] = (sg_answer){.code = code,
+                                 .nbits = 16,
+                                 .query_id = i == 0 ? 17 : 0,
+                                 .result = {.hits = hits, .n = 1, .exact = false, .complete = false},
+                                 .paths = paths,
+                                 .attributes = attributes,
+                                 .scores = scores,
+                                 .recipe_difference = "instructions: a<b"};
+    char *html;
+    if (!sg_answers_html("sheet.html", answers, 2, 0, &err)) fail_msg("%s", err.message);
+    read_sheet(&html);
+    assert_nested(html);
+    assert_int_equal(count(html, "<img"), 0);
+    assert_int_equal(count(html, "href="), 0);
+    assert_int_equal(count(html, ">id 17</span>"), 1);
+    assert_int_equal(count(html, ">abcd</span>"), 1);
+    assert_int_equal(count(html, "score <b>0.123</b>"), 2);
+    assert_int_equal(count(html, "There are more at the last distance"), 2);
+    assert_int_equal(count(html, "Nearer ones may have been missed"), 2);
+    assert_non_null(strstr(html, "instructions: a&lt;b"));
+    sg_free(html);
 }
 
 static void test_without_memory(void **state)
@@ -124,7 +167,7 @@ static void test_without_memory(void **state)
     bool ok = false;
     for (uint64_t nth = 1; !ok; nth++) {
         sg_mem_fail_at(nth);
-        ok = sg_answers_html("sheet.html", &answer, 1, index, &err);
+        ok = sg_answers_html("sheet.html", &answer, 1, 0, &err);
         sg_mem_fail_at(0);
         if (!ok) assert_int_equal(err.code, SG_ERR_MEMORY);
         if (ok) {
@@ -144,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         scratch_test(test_sheet),
+        scratch_test(test_without_pictures),
         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,8 @@ void sg_buf_put_line(sg_buf *buf, const char *text);
 /* RFC 4180: quoted when it holds a comma, a quote, CR or LF. */
 void sg_buf_put_csv(sg_buf *buf, const char *text);
 void sg_buf_put_base64(sg_buf *buf, const void *bytes, size_t nbytes);
+/* The bytes behind base64 (RFC 4648, padded, no line breaks); false when it is none. */
+bool sg_buf_put_unbase64(sg_buf *buf, const char *base64);
 bool sg_buf_ok(const sg_buf *buf);
 const char *sg_buf_text(const sg_buf *buf); /* "" while empty */
 void sg_buf_clear(sg_buf *buf);

@@ -36,11 +36,18 @@ bool sg_json_print(char **text, const sg_json *json, bool pretty, sg_error *err)
 bool sg_json_parse(sg_json **json, const char *text, size_t nbytes, sg_error *err);
 const sg_json *sg_json_get(const sg_json *object, const char *key); /* the first; NULL when absent */
 const sg_json *sg_json_at(const sg_json *array, size_t i);
+const sg_json *
+sg_json_next(const sg_json *value); /* the one behind it in its array or object; NULL at the end */
+const char *sg_json_name(const sg_json *value); /* its key in an object; NULL in an array */
+bool sg_json_is_array(const sg_json *json);
 size_t sg_json_size(const sg_json *array_or_object);
 const char *sg_json_key(const sg_json *object, size_t i); /* i-th key of an object */
 const char *sg_json_string(const sg_json *json);          /* NULL when it is no string */
 bool sg_json_number(double *value, const sg_json *json);  /* false when it is no number */
 bool sg_json_int(int64_t *value, const sg_json *json);    /* false unless a whole number in +-2^53 */
 bool sg_json_bool(bool *value, const sg_json *json);
+/* The bytes that sg_json_add_path gave, from "key_hex" where it is there, else from "key"; the caller's (sg_free). NULL when
+ * neither is there, or it is null. SG_ERR_FORMAT for any other value. */
+bool sg_json_path(char **path, const sg_json *object, const char *key, sg_error *err);
 
 #endif

@@ -1,0 +1,398 @@
+/* What is asked beside a picture's nearest: items, conditions, re-ranking, many pictures at once; against every item of the
+ * store, looked at here. */
+#include "album.h"
+
+#include <math.h>
+
+/* --- the reference --- */
+
+typedef struct row {
+    uint64_t id;
+    unsigned distance;
+    double score;
+    uint8_t code[BITS / 8];
+} row;
+
+typedef struct table {
+    row rows[200];
+    size_t n;
+    bool (*takes)(uint64_t id); /* NULL: all */
+} table;
+
+static bool take_row(void *context, const sg_item *item, sg_error *err)
+{
+    (void)err;
+    table *t = context;
+    if (t->takes && !t->takes(item->id)) return true;
+    row *r = &t->rows[t->n++];
+    *r = (row){.id = item->id};
+    memcpy(r->code, item->code, sizeof r->code);
+    return true;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const row *x = a, *y = b;
+    if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int compare_scores(const void *a, const void *b)
+{
+    const row *x = a, *y = b;
+    if (fabs(x->score - y->score) > 1e-12) return x->score < y->score ? -1 : 1;
+    return compare_rows(a, b);
+}
+
+/* All items of the store that are taken, by (distance, id). */
+static void fill(table *t, sg_index *index, const uint8_t *code, bool (*takes)(uint64_t id))
+{
+    sg_error err = {0};
+    *t = (table){.takes = takes};
+    assert_true(sg_store_each(sg_index_store(index), take_row, t, &err));
+    for (size_t i = 0; i < t->n; i++)
+        for (int k = 0; k < BITS; k++)
+            t->rows[i].distance += (t->rows[i].code[k / 8] ^ code[k / 8]) >> k % 8 & 1;
+    qsort(t->rows, t->n, sizeof *t->rows, compare_rows);
+}
+
+static void assert_rows(const sg_answer *answer, const table *t, size_t k)
+{
+    size_t n = k < t->n ? k : t->n;
+    assert_int_equal(answer->result.n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(answer->result.hits[i].id, t->rows[i].id);
+        assert_int_equal(answer->result.hits[i].distance, t->rows[i].distance);
+    }
+}
+
+/* --- the index: 90 pictures, of which three each are alike --- */
+
+enum { PICTURES = 90, ALIKE = 3 };
+
+static sg_searcher *open_many(void)
+{
+    sg_error err = {0};
+    char path[64];
+    sg_searcher *searcher;
+    make_index();
+    make_folder("many");
+    for (int i = 0; i < PICTURES; i++) {
+        snprintf(path, sizeof path, "many/%03d.png", i);
+        put_picture(path, (uint64_t)(i % (PICTURES / ALIKE)));
+    }
+    assert_int_equal(add_path("many", NULL).added, PICTURES);
+    if (!sg_searcher_open(&searcher, "idx", SG_INDEX_ENCODE, 1, &err)) fail_msg("%s", err.message);
+    return searcher;
+}
+
+static uint64_t left_out;
+
+static bool all_but_one(uint64_t id)
+{
+    return id != left_out;
+}
+
+static void code_of(uint8_t *code, sg_index *index, uint64_t id)
+{
+    static table t;
+    const uint8_t zero[BITS / 8] = {0};
+    fill(&t, index, zero, NULL);
+    for (size_t i = 0; i < t.n; i++)
+        if (t.rows[i].id == id) memcpy(code, t.rows[i].code, BITS / 8);
+}
+
+static void test_items(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    static table t;
+    sg_answer answer;
+    uint8_t code[BITS / 8];
+    sg_searcher *searcher = open_many();
+    sg_index *index = sg_searcher_index(searcher);
+    static const size_t ks[] = {1, 2, 3, 10, PICTURES - 1, PICTURES, 500};
+    for (uint64_t id = 1; id <= PICTURES; id += 7)
+        for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
+            const sg_ask ask = {.k = ks[i], .radius = -1};
+            if (!sg_searcher_item(&answer, searcher, id, &ask, &err)) fail_msg("%s", err.message);
+            code_of(code, index, id);
+            left_out = id;
+            fill(&t, index, code, all_but_one);
+            assert_rows(&answer, &t, ks[i]);
+            size_t n = answer.result.n;
+            bool cut = n < t.n && t.rows[n].distance == t.rows[n - 1].distance;
+            assert_int_equal(answer.result.complete, !cut);
+            assert_int_equal(answer.query_id, id);
+            assert_null(answer.query);
+            assert_memory_equal(answer.code, code, sizeof code);
+            sg_answer_clear(&answer);
+        }
+    const sg_ask within = {.k = 0, .radius = 0}; /* those that are like it, without itself */
+    assert_true(sg_searcher_item(&answer, searcher, 1, &within, &err));
+    code_of(code, index, 1);
+    left_out = 1;
+    fill(&t, index, code, all_but_one);
+    size_t equal = 0;
+    while (t.rows[equal].distance == 0) equal++;
+    assert_true(equal >= ALIKE - 1);
+    assert_int_equal(answer.result.n, equal);
+    sg_answer_clear(&answer);
+    assert_false(sg_searcher_item(&answer, searcher, PICTURES + 1, &within, &err));
+    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+    assert_true(!answer.code && !answer.paths);
+    sg_searcher_free(searcher);
+}
+
+/* --- re-ranking --- */
+
+static void fill_scores(table *t, const float *z)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        double zb = 0, zz = 0;
+        for (int k = 0; k < BITS; k++) {
+            zb += (t->rows[i].code[k / 8] >> k % 8 & 1 ? 1 : -1) * (double)z[k];
+            zz += (double)z[k] * (double)z[k];
+        }
+        t->rows[i].score = 1 - zb / sqrt(zz * BITS);
+    }
+}
+
+static void test_rerank(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    static table t;
+    sg_answer answer;
+    sg_image image;
+    uint8_t code[BITS / 8];
+    float z[BITS];
+    sg_searcher *searcher = open_many();
+    sg_index *index = sg_searcher_index(searcher);
+    put_picture("query.jpg", 1000);
+    const sg_decode_options grey = {.channels = 1};
+    assert_true(sg_image_load(&image, "query.jpg", &grey, &err));
+    assert_true(sg_encoder_image(sg_index_encoder(index), z, &image, &err));
+    sg_image_clear(&image);
+    sg_codes_pack(code, z, 1, BITS);
+    static const struct {
+        size_t k, from;
+        int radius;
+    } cases[] = {{5, 0, -1}, {5, 20, -1}, {5, PICTURES, -1}, {0, 0, 12}, {10, 1000, 14}, {3, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const sg_ask ask = {
+            .k = cases[i].k, .radius = cases[i].radius, .rerank = true, .rerank_from = cases[i].from};
+        if (!sg_searcher_image(&answer, searcher, "query.jpg", &ask, &err)) fail_msg("%s", err.message);
+        fill(&t, index, code, NULL);
+        if (cases[i].radius >= 0)
+            while (t.n > 0 && t.rows[t.n - 1].distance > (unsigned)cases[i].radius) t.n--;
+        size_t from = cases[i].from ? cases[i].from : cases[i].k ? cases[i].k : t.n;
+        if (from < t.n) t.n = from;
+        fill_scores(&t, z);
+        qsort(t.rows, t.n, sizeof *t.rows, compare_scores);
+        assert_int_equal(answer.reranked, t.n);
+        assert_rows(&answer, &t, cases[i].k ? cases[i].k : t.n);
+        for (size_t j = 0; j < answer.result.n; j++)
+            assert_true(fabs(answer.scores[j] - t.rows[j].score) < 1e-6);
+        sg_answer_clear(&answer);
+    }
+    /* A code has no real outputs: its signs take their place, and the order stays that of the distance. */
+    const sg_ask ten = {.k = 10, .radius = -1, .rerank = true};
+    assert_true(sg_searcher_code(&answer, searcher, code, &ten, &err));
+    fill(&t, index, code, NULL);
+    assert_rows(&answer, &t, 10);
+    for (size_t j = 0; j < answer.result.n; j++)
+        assert_true(fabs(answer.scores[j] - 2.0 * t.rows[j].distance / BITS) < 1e-9);
+    sg_answer_clear(&answer);
+    sg_searcher_free(searcher);
+}
+
+/* --- many pictures --- */
+
+typedef struct told {
+    sg_answer *answers;
+    size_t n, broken, stop_after;
+    char names[4096];
+} told;
+
+static bool keep_answer(void *context, sg_answer *answer, sg_error *err)
+{
+    told *t = context;
+    if (t->n == t->stop_after) return sg_fail(err, SG_ERR_LIMIT, "enough");
+    t->answers[t->n++] = *answer;
+    *answer = (sg_answer){0};
+    return true;
+}
+
+static bool keep_broken(void *context, const sg_error *why, sg_error *err)
+{
+    (void)err;
+    told *t = context;
+    size_t n = strlen(t->names);
+    snprintf(t->names + n, sizeof t->names - n, "%s\n", why->message);
+    t->broken++;
+    return true;
+}
+
+static void test_many_pictures(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_searcher *searcher = open_many();
+    sg_searcher_free(searcher);
+    scratch_put("text", "no image", 8);
+    scratch_put("broken.png", "\x89PNG\r\n\x1a\n....", 12);
+    enum { N = 45 };
+    sg_query_file files[N];
+    char paths[N][64];
+    for (int i = 0; i < N; i++) {
+        snprintf(paths[i], sizeof paths[i], "many/%03d.png", i * 2 % PICTURES);
+        files[i] = (sg_query_file){paths[i], i % 2 == 0};
+    }
+    files[0].path = files[30].path = "broken.png";
+    files[1].path = files[44].path = "text"; /* 1 is not named: passed over */
+    files[2].path = "absent.png";
+    const sg_ask ask = {.k = 7, .radius = -1};
+    static const size_t batches[] = {1, 4, 16, 64};
+    char *first = NULL;
+    for (size_t b = 0; b < 4; b++) {
+        sg_answer answers[N] = {0};
+        told t = {.answers = answers, .stop_after = N};
+        const sg_query_visit visit = {keep_answer, keep_broken, &t};
+        if (!sg_searcher_open(&searcher, "idx", SG_INDEX_ENCODE, batches[b], &err))
+            fail_msg("%s", err.message);
+        if (!sg_searcher_files(searcher, files, N, &ask, &visit, &err)) fail_msg("%s", err.message);
+        assert_int_equal(t.broken, 4);
+        assert_int_equal(t.n, N - 5);
+        char *text;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        for (size_t i = 0; i < t.n; i++) {
+            sg_answer alone;
+            assert_string_equal(answers[i].query, files[i < 27 ? i + 3 : i + 4].path);
+            assert_true(sg_searcher_image(&alone, searcher, answers[i].query, &ask, &err));
+            assert_memory_equal(alone.code, answers[i].code, BITS / 8);
+            sg_answer_clear(&alone);
+            sg_answer_json(out, &answers[i], NULL);
+            sg_answer_clear(&answers[i]);
+        }
+        fputs(t.names, out);
+        fclose(out);
+        if (first) assert_string_equal(text, first); /* the batch changes nothing */
+        free(first);
+        first = text;
+        sg_searcher_free(searcher);
+    }
+    assert_memory_equal(strstr(first, "broken.png"), "broken.png: ", 12);
+    free(first);
+    /* Who is told can end it. */
+    sg_answer answers[N] = {0};
+    told t = {.answers = answers, .stop_after = 10};
+    const sg_query_visit visit = {keep_answer, keep_broken, &t};
+    assert_true(sg_searcher_open(&searcher, "idx", SG_INDEX_ENCODE, 16, &err));
+    assert_false(sg_searcher_files(searcher, files, N, &ask, &visit, &err));
+    assert_int_equal(err.code, SG_ERR_LIMIT);
+    for (size_t i = 0; i < t.n; i++) sg_answer_clear(&answers[i]);
+    sg_searcher_free(searcher);
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_answer a, b;
+    char *bytes;
+    size_t n;
+    sg_searcher *searcher = open_many();
+    const sg_ask ask = {.k = 5, .radius = -1};
+    assert_true(sg_file_read(&bytes, &n, "many/011.png", SIZE_MAX, &err));
+    assert_true(sg_searcher_bytes(&a, searcher, bytes, n, &ask, &err));
+    assert_true(sg_searcher_image(&b, searcher, "many/011.png", &ask, &err));
+    assert_null(a.query);
+    assert_memory_equal(a.code, b.code, BITS / 8);
+    for (size_t i = 0; i < 5; i++) assert_int_equal(a.result.hits[i].id, b.result.hits[i].id);
+    sg_answer_clear(&a);
+    sg_answer_clear(&b);
+    assert_false(sg_searcher_bytes(&a, searcher, bytes, n / 2, &ask, &err));
+    assert_int_equal(err.code, SG_ERR_FORMAT);
+    assert_null(a.code);
+    sg_free(bytes);
+    sg_searcher_free(searcher);
+}
+
+/* --- another index in its place --- */
+
+static void test_replaced(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_answer answer;
+    sg_searcher *searcher = open_many();
+    const sg_ask ask = {.k = 1, .radius = -1};
+    assert_true(sg_searcher_image(&answer, searcher, "many/003.png", &ask, &err));
+    assert_int_equal(answer.items, PICTURES);
+    sg_answer_clear(&answer);
+    assert_int_equal(sg_searcher_replaced(searcher), 0);
+    /* The same network and another collection: made elsewhere, and put there. */
+    assert_int_equal(rename("idx", "old"), 0);
+    assert_true(sg_index_create("idx", "model.safetensors", "flat", NULL, &err));
+    put_picture("new.png", 4711);
+    assert_int_equal(add_path("new.png", NULL).added, 1);
+    assert_true(sg_searcher_image(&answer, searcher, "new.png", &ask, &err));
+    assert_int_equal(sg_searcher_replaced(searcher), 1);
+    assert_int_equal(answer.items, 1);
+    assert_int_equal(answer.result.hits[0].distance, 0);
+    sg_answer_clear(&answer);
+    /* Another network: its codes are longer. What was made for the old one is not searched for in the new one. */
+    assert_int_equal(rename("idx", "older"), 0);
+    make_model("other.safetensors", SG_HEAD_HASH, 2 * BITS, 2);
+    assert_true(sg_index_create("idx", "other.safetensors", "flat", NULL, &err));
+    assert_int_equal(add_path("new.png", NULL).added, 1);
+    const sg_query_file file = {"new.png", true};
+    sg_answer answers[1] = {0};
+    told t = {.answers = answers, .stop_after = 1};
+    const sg_query_visit visit = {keep_answer, keep_broken, &t};
+    if (!sg_searcher_files(searcher, &file, 1, &ask, &visit, &err)) fail_msg("%s", err.message);
+    assert_int_equal(sg_searcher_replaced(searcher), 2);
+    assert_int_equal(answers[0].nbits, 2 * BITS);
+    assert_int_equal(answers[0].result.hits[0].distance, 0);
+    sg_answer_clear(&answers[0]);
+    /* Gone: an error, and again an answer when it is back. */
+    assert_int_equal(rename("idx", "away"), 0);
+    assert_false(sg_searcher_image(&answer, searcher, "new.png", &ask, &err));
+    assert_int_equal(err.code, SG_ERR_IO);
+    assert_int_equal(rename("away", "idx"), 0);
+    assert_true(sg_searcher_image(&answer, searcher, "new.png", &ask, &err));
+    sg_answer_clear(&answer);
+    sg_searcher_free(searcher);
+}
+
+static bool whole_life(sg_error *err)
+{
+    sg_searcher *searcher = NULL;
+    sg_answer a = {0}, b = {0};
+    const sg_ask ask = {.k = 3, .radius = -1, .rerank = true, .rerank_from = 5};
+    bool ok = sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, err) &&
+              sg_searcher_item(&a, searcher, 1, &ask, err);
+    if (!ok) assert_true(!a.code && !a.paths);
+    sg_answer_clear(&a);
+    sg_answer_clear(&b);
+    sg_searcher_free(searcher);
+    return ok;
+}
+
+static void test_without_memory(void **state)
+{
+    (void)state;
+    sg_searcher_free(open_many());
+    assert_survives_allocation_failures(whole_life(&err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scratch_test(test_items), scratch_test(test_rerank),   scratch_test(test_many_pictures),
+        scratch_test(test_bytes), scratch_test(test_replaced), scratch_test(test_without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
