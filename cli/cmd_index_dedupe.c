@@ -285,7 +285,13 @@ static bool show_groups(work *w, sg_index *index, sg_error *err)
     bool ok = show_all(w, sg_index_store(index), &progress, err);
     sg_progress_end(&progress);
     if (ok && o->html) {
-        ok = sg_answers_html(o->html, w->answers, w->shown, index, err);
+        const sg_store_info *info = sg_index_info(index);
+        if (w->shown > 0) { /* what the sheet tells of the whole stands in its first answer */
+            w->answers[0].items = info->items;
+            w->answers[0].generation = info->generation;
+            memcpy(w->answers[0].fingerprint, info->fingerprint, sizeof info->fingerprint);
+        }
+        ok = sg_answers_html(o->html, w->answers, w->shown, (uint64_t)w->call->common.max_pixels, err);
         if (ok) cli_remark(w->call, "contact sheet: %s", o->html);
     }
     for (size_t i = 0; w->answers && i < w->shown; i++) sg_answer_clear(&w->answers[i]);
@@ -336,8 +342,7 @@ static const cli_option options[] = {
     {"fmr", 0, CLI_REAL, AT(rate), "P",
      "the largest radius within which the share of unrelated pairs is at most P, by the index's "
      "own\n" CLI_HELP_INDENT "distances: signet index histogram shows them (default: 0.01 / pictures, so "
-                             "that one picture in a\n" CLI_HELP_INDENT
-     "hundred is expected to have an unrelated one within it)",
+     "that one picture in a\n" CLI_HELP_INDENT "hundred is expected to have an unrelated one within it)",
      0, 1},
     {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object a group", 0, 0},
     {"html", 0, CLI_TEXT, AT(html), "FILE", "a contact sheet: each group beside the picture to keep", 0, 0},

@@ -54,7 +54,7 @@ static void put_results(sg_json *root, const sg_answer *answer)
     sg_json *results = sg_json_add_array(root, "results");
     for (size_t i = 0; i < answer->result.n; i++) {
         sg_json *one = sg_json_add_object(results, NULL);
-        const sg_attributes *a = &answer->attributes[i];
+        const sg_attributes *a = answer->attributes ? &answer->attributes[i] : NULL;
         sg_json_add_int(one, "rank", (int64_t)i + 1);
         sg_json_add_int(one, "id", (int64_t)answer->result.hits[i].id);
         if (answer->paths[i])
@@ -63,7 +63,7 @@ static void put_results(sg_json *root, const sg_answer *answer)
             sg_json_add_string(one, "path", NULL);
         sg_json_add_int(one, "distance", answer->result.hits[i].distance);
         if (answer->scores) sg_json_add_number(one, "score", answer->scores[i]);
-        if (a->nbytes > 0) sg_json_add_attributes(one, a->data, a->nbytes);
+        if (a && a->nbytes > 0) sg_json_add_attributes(one, a->data, a->nbytes);
     }
 }
 

@@ -177,7 +177,7 @@ static void put_result(sg_buf *page, const thumb *t, const sg_answer *answer, si
     const sg_hit *hit = &answer->result.hits[i];
     double nearness = 100.0 * (1.0 - (double)hit->distance / (double)answer->nbits);
     put_figure(page, t, "a code without a picture");
-    put_labels(page, &answer->attributes[i]);
+    if (answer->attributes) put_labels(page, &answer->attributes[i]);
     sg_buf_printf(page, "<div class=\"facts\"><span>#%zu, id %" PRIu64 "</span><span>", i + 1, hit->id);
     if (answer->scores) sg_buf_printf(page, "score <b>%.3f</b>, ", answer->scores[i]);
     sg_buf_printf(page, "distance <b>%u</b></span></div>", hit->distance);

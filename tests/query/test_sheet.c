@@ -134,7 +134,7 @@ static void test_without_pictures(void **state)
                                  .query_id = i == 0 ? 17 : 0,
                                  .result = {.hits = hits, .n = 1, .exact = false, .complete = false},
                                  .paths = paths,
-                                 .attributes = attributes,
+                                 .attributes = i == 0 ? attributes : NULL,
                                  .scores = scores,
                                  .recipe_difference = "instructions: a<b"};
     char *html;
