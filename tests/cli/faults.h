@@ -44,6 +44,11 @@ static const trial trials[] = {
     {"index relocate", {"idx", "../photos", "/elsewhere", "-q"}, NULL, WHOLE},
     {"index import", {"idx", "../other.jsonl", "-q"}, NULL, BATCHES},
     {"index repair", {"idx", "-o", "new", "-q"}, "new", WHOLE},
+    {"index merge", {"idx", "../other", "-q"}, NULL, BATCHES},
+    {"index import", {"idx", "../other.jsonl", "-q"}, NULL, BATCHES},
+    {"index relocate", {"idx", "../photos", "/elsewhere", "-q"}, NULL, WHOLE},
+    {"index export", {"idx", "-o", "made.csv", "-q"}, NULL, READS},
+    {"index dedupe", {"idx", "-q"}, NULL, READS},
     {"index verify", {"idx", "-q"}, NULL, READS},
     {"query", {"idx", "../photos/3.png", "-q"}, NULL, READS},
 };
@@ -361,6 +366,10 @@ static inline void make_world(void)
           "run/best.safetensors -q && \"$SIGNET\" index add other more -q --threads 1 >out && "
           "\"$SIGNET\" index export other -o other.jsonl -q && "
           "mv later/* photos/ && rm photos/4.png photos/5.png && cp photos/20.png photos/6.png");
+    shell("mkdir others && for i in 1 2 3 7 8; do cp photos/$i.png others/; done && "
+          "\"$SIGNET\" index create other --model run/best.safetensors -q && "
+          "\"$SIGNET\" index add other others -q --threads 1 >out && "
+          "\"$SIGNET\" index export other -o other.jsonl -q");
 }
 
 /* Can this be tried here? Exits with a word when not. */

@@ -205,11 +205,148 @@ static void test_contradictions(void **state)
     }
 }
 
+/* --- the same of what version 2 added --- */
+
+static void put_outputs(sg_store *store, uint64_t key_id, uint64_t id)
+{
+    uint8_t key[SG_ID_NBYTES], record[16 + 4 * NBITS];
+    float outputs[NBITS];
+    outputs_of(outputs, id);
+    sg_outputs_write(record, id, outputs, NBITS);
+    sg_id_key(key, key_id);
+    put_entry(store, SG_TABLE_OUTPUTS, key, sizeof key, record, sizeof record);
+}
+
+static void put_half(sg_store *store, uint64_t a, uint64_t b)
+{
+    uint8_t key[SG_PAIR_NBYTES], sum[SG_PAIR_SUM_NBYTES];
+    sg_pair_key(key, a, b);
+    sg_pair_sum(sum, key);
+    put_entry(store, SG_TABLE_PAIRS, key, sizeof key, sum, sizeof sum);
+}
+
+static void lose_outputs(sg_store *store)
+{
+    uint8_t key[SG_ID_NBYTES];
+    sg_id_key(key, 1);
+    drop_entry(store, SG_TABLE_OUTPUTS, key, sizeof key);
+}
+
+static void misplace_outputs(sg_store *store)
+{
+    put_outputs(store, 1, 2);
+}
+
+static void add_outputs(sg_store *store)
+{
+    put_outputs(store, 7, 7); /* which was removed */
+}
+
+static void lose_half(sg_store *store)
+{
+    uint8_t key[SG_PAIR_NBYTES];
+    sg_pair_key(key, 2, 1);
+    drop_entry(store, SG_TABLE_PAIRS, key, sizeof key);
+}
+
+static void pair_with_nothing(sg_store *store)
+{
+    put_half(store, 7, 8);
+    put_half(store, 8, 7);
+}
+
+static void damage_half(sg_store *store)
+{
+    uint8_t key[SG_PAIR_NBYTES], sum[SG_PAIR_SUM_NBYTES] = {1};
+    sg_pair_key(key, 1, 2);
+    put_entry(store, SG_TABLE_PAIRS, key, sizeof key, sum, sizeof sum);
+}
+
+/* attributes: packed, of item `id`. */
+static void put_record(sg_store *store, uint64_t id, const char *attributes, size_t nbytes)
+{
+    uint8_t key[SG_ID_NBYTES], code[NBITS / 8], record[200];
+    char path[32];
+    snprintf(path, sizeof path, "/p/%llu", (unsigned long long)id);
+    sg_item item = make_item(path, id, id, (int64_t)id, code, NBITS);
+    item.id = id;
+    item.attributes = attributes;
+    item.attributes_nbytes = nbytes;
+    sg_item_write(record, &item);
+    sg_id_key(key, id);
+    put_entry(store, SG_TABLE_ITEMS, key, sizeof key, record, sg_item_nbytes(&item));
+}
+
+static void give_bare_a_record(sg_store *store)
+{
+    uint8_t code[NBITS / 8], ref[SG_REF_NBYTES];
+    sg_item item = make_item("/p/5", 5, 0, 0, code, NBITS);
+    put_record(store, 5, "", 0);
+    sg_path_ref(ref, "/p/5", 5);
+    put_entry(store, SG_TABLE_PATHS, ref, sizeof ref, NULL, 0);
+    sg_content_ref(ref, item.content, 5);
+    put_entry(store, SG_TABLE_CONTENTS, ref, sizeof ref, NULL, 0);
+}
+
+static void unsort_attributes(sg_store *store)
+{
+    put_record(store, 1, "label\0b\0label\0a", 16);
+}
+
+static void add_record(sg_store *store)
+{
+    put_entry(store, SG_TABLE_META, "searcg", 6, "", 0);
+}
+
+static void miscount_pairs(sg_store *store)
+{
+    store->head.pairs++;
+}
+
+static void test_contradictions_of_version_2(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*tamper)(sg_store *store);
+        const char *word;
+    } cases[] = {{lose_outputs, "there are outputs of "},
+                 {misplace_outputs, "outputs 1 stand under another id"},
+                 {add_outputs, "outputs 7 are of no item"},
+                 {lose_half, "pair of item 1 stands in one order only"},
+                 {pair_with_nothing, "pair of item 7 is with what is no item"},
+                 {damage_half, "pair of item 1 has a wrong checksum"},
+                 {give_bare_a_record, "item 5 has a code that is marked as without a path"},
+                 {unsort_attributes, "item 1 has attributes that make no sense"},
+                 {add_record, "4 records of the index where 3 belong"},
+                 {miscount_pairs, "halves of pairs"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world w;
+        sg_error err = {0};
+        sg_buf report = SG_BUF_INIT;
+        size_t faults;
+        make_world(&w, 50, 60);
+        sg_store *store = open_store("idx", true);
+        begin(store);
+        cases[i].tamper(store);
+        commit(store);
+        assert_true(sg_store_verify(&faults, store, gather, &report, &err));
+        if (faults == 0 || !strstr(sg_buf_text(&report), cases[i].word))
+            fail_msg("case %zu: %zu faults: %s", i, faults, sg_buf_text(&report));
+        sg_buf_clear(&report);
+        sg_store_close(store);
+        free_world(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_flipped_bytes),          scratch_test(test_some_of_many),   scratch_test(test_cut),
-        scratch_test(test_meta_page_half_written), scratch_test(test_contradictions),
+        scratch_test(test_flipped_bytes),
+        scratch_test(test_some_of_many),
+        scratch_test(test_cut),
+        scratch_test(test_meta_page_half_written),
+        scratch_test(test_contradictions),
+        scratch_test(test_contradictions_of_version_2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
