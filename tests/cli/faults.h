@@ -40,9 +40,6 @@ static const trial trials[] = {
     {"index rebuild", {"idx", "--kind", "mih", "-q"}, NULL, WHOLE},
     {"index compact", {"idx", "-q"}, NULL, WHOLE},
     {"index copy", {"idx", "new", "-q"}, "new", WHOLE},
-    {"index merge", {"idx", "../other", "-q"}, NULL, BATCHES},
-    {"index relocate", {"idx", "../photos", "/elsewhere", "-q"}, NULL, WHOLE},
-    {"index import", {"idx", "../other.jsonl", "-q"}, NULL, BATCHES},
     {"index repair", {"idx", "-o", "new", "-q"}, "new", WHOLE},
     {"index merge", {"idx", "../other", "-q"}, NULL, BATCHES},
     {"index import", {"idx", "../other.jsonl", "-q"}, NULL, BATCHES},
@@ -362,9 +359,6 @@ static inline void make_world(void)
     shell("mkdir later && mv photos/2?.png later/ && \"$SIGNET\" index create idx --model "
           "run/best.safetensors -q && "
           "\"$SIGNET\" index add idx photos -q --threads 1 >out && "
-          "mkdir more && cp photos/1.png photos/2.png more/ && \"$SIGNET\" index create other --model "
-          "run/best.safetensors -q && \"$SIGNET\" index add other more -q --threads 1 >out && "
-          "\"$SIGNET\" index export other -o other.jsonl -q && "
           "mv later/* photos/ && rm photos/4.png photos/5.png && cp photos/20.png photos/6.png");
     shell("mkdir others && for i in 1 2 3 7 8; do cp photos/$i.png others/; done && "
           "\"$SIGNET\" index create other --model run/best.safetensors -q && "
