@@ -202,15 +202,22 @@ static void print_others(const sg_group *group, bool zero)
 }
 
 /* A group as an answer to the one to keep, for the sheet; bare codes have no picture. */
-static bool make_answer(sg_answer *answer, const sg_group *group, const sg_groups *found, sg_error *err)
+static bool make_answer(sg_answer *answer, const sg_group *group, const sg_store_info *info, sg_error *err)
 {
     const sg_copy *first = &group->copies[0];
-    *answer = (sg_answer){.nbits = found->nbits, .result = {.exact = true, .complete = true}};
+    *answer = (sg_answer){.query_id = first->id,
+                          .nbits = info->nbits,
+                          .result = {.exact = true, .complete = true},
+                          .generation = info->generation,
+                          .items = info->items};
+    memcpy(answer->fingerprint, info->fingerprint, sizeof answer->fingerprint);
     answer->query = first->path ? sg_strdup(first->path) : NULL;
-    answer->code = sg_memdup(first->code, found->nbits / 8);
+    answer->code = sg_memdup(first->code, info->nbits / 8);
     answer->result.hits = sg_alloc(group->n, sizeof *answer->result.hits);
     answer->paths = sg_calloc(group->n, sizeof *answer->paths);
-    bool ok = (answer->query || !first->path) && answer->code && answer->result.hits && answer->paths;
+    answer->attributes = sg_calloc(group->n, sizeof *answer->attributes);
+    bool ok = (answer->query || !first->path) && answer->code && answer->result.hits && answer->paths &&
+              answer->attributes;
     for (size_t i = 1; ok && i < group->n; i++) {
         const sg_copy *copy = &group->copies[i];
         if (!copy->path) continue;
@@ -228,6 +235,7 @@ static bool make_answer(sg_answer *answer, const sg_group *group, const sg_group
 typedef struct work {
     const cli_call *call;
     const sg_groups *found;
+    const sg_store_info *info;
     int radius;
     int *status;
     size_t shown;       /* groups that still were groups when they were looked at */
@@ -244,7 +252,7 @@ static bool show(work *w, const sg_group *group, sg_error *err)
         cli_warn("skipped: %s", copy->why.message);
         *w->status = 1;
     }
-    if (w->answers && !make_answer(&w->answers[w->shown], group, w->found, err)) return false;
+    if (w->answers && !make_answer(&w->answers[w->shown], group, w->info, err)) return false;
     w->shown++;
     if (o->others) {
         print_others(group, o->zero);
@@ -285,12 +293,6 @@ static bool show_groups(work *w, sg_index *index, sg_error *err)
     bool ok = show_all(w, sg_index_store(index), &progress, err);
     sg_progress_end(&progress);
     if (ok && o->html) {
-        const sg_store_info *info = sg_index_info(index);
-        if (w->shown > 0) { /* what the sheet tells of the whole stands in its first answer */
-            w->answers[0].items = info->items;
-            w->answers[0].generation = info->generation;
-            memcpy(w->answers[0].fingerprint, info->fingerprint, sizeof info->fingerprint);
-        }
         ok = sg_answers_html(o->html, w->answers, w->shown, (uint64_t)w->call->common.max_pixels, err);
         if (ok) cli_remark(w->call, "contact sheet: %s", o->html);
     }
@@ -305,6 +307,7 @@ static bool run_search(const cli_call *call, int *status, sg_error *err)
     sg_groups found;
     work w = {.call = call, .found = &found, .status = status};
     if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, false, err)) return false;
+    w.info = sg_index_info(index);
     sg_store *store = sg_index_store(index);
     bool ok = choose_radius(&w.radius, store, call, err);
     if (ok) {

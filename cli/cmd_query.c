@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <signet/hash.h>
+#include <signet/histogram.h>
 #include <signet/mem.h>
 #include <signet/query.h>
 #include <signet/serve.h>
@@ -14,6 +15,7 @@
 
 typedef struct query_options {
     int64_t k, radius, rerank_from;
+    double rate;
     bool json, zero, rerank, hidden;
     const char *html, *list, *serve, *socket;
     cli_texts codes, ids, where, labels, exclude;
@@ -119,6 +121,9 @@ static bool check(const cli_call *call, sg_error *err)
     if (o->k == 0) return sg_fail(err, SG_ERR_USAGE, "-k must be at least 1");
     if (o->rerank_from > 0 && o->k > o->rerank_from)
         return sg_fail(err, SG_ERR_USAGE, "--rerank-from: fewer than -k");
+    if (cli_given(call, "fmr") && (o->radius >= 0 || o->socket))
+        return sg_fail(err, SG_ERR_USAGE,
+                       "--fmr takes the place of --radius, and is told to a server when it starts");
     if (o->serve && o->socket)
         return sg_fail(err, SG_ERR_USAGE, "--serve answers and --socket asks: one of them");
     for (size_t i = 0; i < o->ids.n; i++)
@@ -162,10 +167,24 @@ static void tell_recipe(const cli_call *call, sg_index *index)
                    sg_index_recipe_difference(index));
 }
 
+/* --fmr becomes the radius. */
+static bool find_radius(const cli_call *call, sg_index *index, sg_error *err)
+{
+    query_options *o = call->options;
+    int radius;
+    if (!cli_given(call, "fmr")) return true;
+    if (!sg_radius_for_rate(&radius, sg_index_store(index), o->rate, err)) return sg_prefix(err, "--fmr");
+    if (radius < 0)
+        return sg_fail(err, SG_ERR_NOT_FOUND,
+                       "--fmr: nothing is close enough: even equal codes are more frequent");
+    cli_remark(call, "radius %d, for a false match rate of %.2g", radius, o->rate);
+    o->radius = radius;
+    return true;
+}
+
 static bool ask_index(const cli_call *call, const query_inputs *in, const sg_where *where, output *out,
                       sg_error *err)
 {
-    const sg_ask ask = ask_of(call->options, where);
     const sg_query_visit visit = {take_answer, take_broken, out};
     sg_searcher *searcher;
     if (!sg_searcher_open(&searcher, call->args[0], in->n > 0 ? SG_INDEX_ENCODE : SG_INDEX_STORE,
@@ -174,8 +193,12 @@ static bool ask_index(const cli_call *call, const query_inputs *in, const sg_whe
     sg_index *index = sg_searcher_index(searcher);
     sg_index_set_max_pixels(index, (uint64_t)call->common.max_pixels);
     tell_recipe(call, index);
-    bool ok = sg_searcher_files(searcher, in->files, in->n, &ask, &visit, err) &&
-              ask_codes(searcher, &ask, out, err);
+    bool ok = find_radius(call, index, err);
+    if (ok) {
+        const sg_ask ask = ask_of(call->options, where);
+        ok = sg_searcher_files(searcher, in->files, in->n, &ask, &visit, err) &&
+             ask_codes(searcher, &ask, out, err);
+    }
     sg_searcher_free(searcher);
     return ok;
 }
@@ -195,12 +218,15 @@ static bool serve(const cli_call *call, sg_error *err)
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
     if (o->list || o->codes.n || o->ids.n || o->where.n || o->labels.n || o->html || o->json || o->zero)
         return sg_fail(err, SG_ERR_USAGE,
-                       "--serve takes -k, --radius and --rerank; all else comes with a request");
-    const sg_serve_options options = {.ask = ask_of(o, NULL), .note = tell, .context = (void *)call};
+                       "--serve takes -k, --radius, --fmr and --rerank; all else comes with a request");
     if (!sg_searcher_open(&searcher, call->args[0], SG_INDEX_ENCODE, 1, err)) return false;
     sg_index_set_max_pixels(sg_searcher_index(searcher), (uint64_t)call->common.max_pixels);
     tell_recipe(call, sg_searcher_index(searcher));
-    bool ok = sg_serve(searcher, o->serve, &options, err);
+    bool ok = find_radius(call, sg_searcher_index(searcher), err);
+    if (ok) {
+        const sg_serve_options options = {.ask = ask_of(o, NULL), .note = tell, .context = (void *)call};
+        ok = sg_serve(searcher, o->serve, &options, err);
+    }
     sg_searcher_free(searcher);
     return ok;
 }
@@ -279,6 +305,10 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 static const cli_option options[] = {
     {"count", 'k', CLI_COUNT, AT(k), "N", "how many (default: 10; all with --radius)", 1, 1e9},
     {"radius", 0, CLI_COUNT, AT(radius), "R", "only those at Hamming distance R or less", 0, 1024},
+    {"fmr", 0, CLI_REAL, AT(rate), "P",
+     "the largest radius within which the share of unrelated pairs is at most P, by" ON
+     "the index's own distances (signet index histogram shows them)",
+     0, 1},
     {"where", 0, CLI_PATHS, AT(where), "KEY=VALUE",
      "the nearest of those that have this attribute; KEY!=VALUE: of" ON
      "those that have not; KEY: that have any of it. Several: all hold",
@@ -316,7 +346,7 @@ static const cli_option options[] = {
 const cli_command cmd_query = {
     .name = "query",
     .summary = "the nearest pictures: distance, id, path",
-    .usage = "INDEX IMAGE... [-k N] [--radius R] [--where KEY=VALUE] [--json] [--html FILE]\n"
+    .usage = "INDEX IMAGE... [-k N] [--radius R | --fmr P] [--where KEY=VALUE] [--json] [--html FILE]\n"
              "  signet query INDEX --serve SOCKET\n"
              "  signet query --socket SOCKET IMAGE...",
     .examples = "query PHOTOS.index holiday.jpg\n"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND      "flat"
+#define KIND      "mih"
 #define ASK_FIRST 256       /* queries at a time, at first */
 #define ASK_MOST  16384     /* and at most */
 #define HITS      (1 << 22) /* answers that are held at a time, about: 64 MB */
