@@ -11,14 +11,13 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Rows go by in pieces. Those for many queries stay in the first cache until each query has seen them. */
-#define PIECE_NBYTES       16384
-#define PIECE_NBYTES_ALONE 131072
-#define FIRST_ROWS         128 /* the first piece, all of which passes; then twice as many each time */
-#define BLOCK_QUERIES      64
-#define PARTS_PER_THREAD   4     /* so that a thread that is held up does not keep the others waiting */
-#define THREAD_NS          30000 /* the work that is worth another thread */
-#define KEPT_OVER          4096  /* rows beyond 2 k that a query may hold before the farther ones go */
+/* Rows go by in pieces. They stay in the second cache until each query of a block has seen them. */
+#define PIECE_NBYTES     131072
+#define FIRST_ROWS       128 /* the first piece, all of which passes; then twice as many each time */
+#define BLOCK_QUERIES    64
+#define PARTS_PER_THREAD 4     /* so that a thread that is held up does not keep the others waiting */
+#define THREAD_NS        30000 /* the work that is worth another thread */
+#define KEPT_OVER        4096  /* rows beyond 2 k that a query may hold before the farther ones go */
 
 /* One query's choice among rows that come by ascending position. */
 typedef struct pick {
@@ -250,10 +249,10 @@ static int plan(scan *s)
 {
     double threads = (double)s->nq * sg_hamming_scan_cost(s->n, s->nbytes) / THREAD_NS;
     int most = omp_in_parallel() ? 1 : sg_threads();
-    size_t nbytes = s->nq == 1 ? PIECE_NBYTES_ALONE : PIECE_NBYTES;
     if (threads < most) most = threads < 1 ? 1 : (int)threads;
     size_t units = most == 1 ? 1 : (size_t)most * PARTS_PER_THREAD;
-    s->piece_rows = nbytes / s->nbytes < SG_HAMMING_ROWS_MAX ? nbytes / s->nbytes : SG_HAMMING_ROWS_MAX;
+    s->piece_rows =
+        PIECE_NBYTES / s->nbytes < SG_HAMMING_ROWS_MAX ? PIECE_NBYTES / s->nbytes : SG_HAMMING_ROWS_MAX;
     s->nblocks = (s->nq + BLOCK_QUERIES - 1) / BLOCK_QUERIES;
     s->block = (s->nq + s->nblocks - 1) / s->nblocks;
     s->nparts = (units + s->nblocks - 1) / s->nblocks;
