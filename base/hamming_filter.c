@@ -46,10 +46,39 @@ size_t sg_hamming_filter_portable(uint32_t *hits, const uint8_t *query, const ui
     return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_portable);
 }
 
+/* Row by row, for whole words. */
+TARGET("popcnt")
+INLINE size_t filter_words(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
+                           size_t nbytes, unsigned bound)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++, codes += nbytes) {
+        unsigned distance = 0;
+        for (size_t at = 0; at < nbytes; at += 8) {
+            uint64_t a, b;
+            memcpy(&a, query + at, 8);
+            memcpy(&b, codes + at, 8);
+            distance += (unsigned)__builtin_popcountll(a ^ b);
+        }
+        if (distance <= bound) hits[found++] = (uint32_t)distance << 16 | (uint32_t)i;
+    }
+    return found;
+}
+
+TARGET("popcnt")
 size_t sg_hamming_filter_popcnt(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
                                 size_t nbytes, unsigned bound)
 {
-    return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_popcnt);
+    switch (nbytes) {
+    case 8:
+        return filter_words(hits, query, codes, n, 8, bound);
+    case 16:
+        return filter_words(hits, query, codes, n, 16, bound);
+    case 32:
+        return filter_words(hits, query, codes, n, 32, bound);
+    default:
+        return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_popcnt);
+    }
 }
 
 /* Adds those of 64 rows of 8 bytes whose bit is set. */

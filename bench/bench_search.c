@@ -168,7 +168,7 @@ int main(int argc, char **argv)
     data d = make(64, 1000000);
     compare(&d, 1, 10, 1, 20);
     compare(&d, 1, 100, 1, 20);
-    compare(&d, 100, 10, 1, 1);
+    compare(&d, 256, 10, 1, 1);compare(&d, 256, 100, 1, 1);
     clear(&d);
     if (large) {
         d = make(64, 10000000);
