@@ -207,6 +207,178 @@ static void test_rerank(void **state)
     sg_searcher_free(searcher);
 }
 
+/* Against stored outputs, by a store of items that are codes and outputs only in part. */
+static void test_rerank_by_outputs(void **state)
+{
+    (void)state;
+    enum { N = 60 };
+    sg_error err = {0};
+    sg_store *store;
+    sg_searcher *searcher;
+    sg_answer answer;
+    const sg_kv recipe = SG_KV_INIT;
+    static float y[N + 1][BITS];
+    float z[BITS];
+    uint8_t code[BITS / 8];
+    sg_rng rng = sg_rng_at(3, SG_RNG_TEST, 1, 0);
+    char fingerprint[65] = "";
+    memset(fingerprint, 'a', 64);
+    if (!sg_store_create("idx", BITS, fingerprint, &recipe, "flat", NULL, true, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    assert_true(sg_store_open(&store, "idx", true, 0, &err) && sg_store_begin(store, &err));
+    for (int i = 0; i < N; i++) {
+        char path[32];
+        sg_put_kind kind;
+        uint64_t id, other;
+        snprintf(path, sizeof path, "/%d", i);
+        for (int k = 0; k < BITS; k++) y[i][k] = (float)sg_rng_below(&rng, 2001) / 1000 - 1;
+        sg_codes_pack(code, y[i], 1, BITS);
+        const sg_item item = {.path = path, .code = code, .outputs = i % 4 ? y[i] : NULL, .nbytes = 1};
+        if (!sg_store_put(&kind, &id, &other, store, &item, &err)) fail_msg("%s", err.message);
+        assert_int_equal(id, i + 1);
+        if (i % 4 == 0) sg_codes_unpack(y[i], code, 1, BITS); /* without: by the code's signs */
+    }
+    assert_true(sg_store_commit(store, &err));
+    sg_store_close(store);
+    if (!sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, &err)) fail_msg("%s", err.message);
+    const sg_ask ask = {.k = 12, .radius = -1, .rerank = true, .rerank_from = 30};
+    for (int round = 0; round < 2; round++) { /* outputs of its own; those of an item */
+        uint64_t id = round == 0 ? 0 : 6;
+        for (int k = 0; k < BITS; k++) z[k] = (float)sg_rng_below(&rng, 2001) / 1000 - 1;
+        if (id) memcpy(z, y[id - 1], sizeof z);
+        sg_codes_pack(code, z, 1, BITS);
+        static table t;
+        left_out = id;
+        fill(&t, sg_searcher_index(searcher), code, all_but_one);
+        t.n = 30;
+        for (size_t i = 0; i < t.n; i++) {
+            double zy = 0, zz = 0, yy = 0;
+            const float *of = y[t.rows[i].id - 1];
+            for (int k = 0; k < BITS; k++) {
+                zy += (double)z[k] * (double)of[k];
+                zz += (double)z[k] * (double)z[k];
+                yy += (double)of[k] * (double)of[k];
+            }
+            t.rows[i].score = 1 - zy / sqrt(zz) / sqrt(yy);
+        }
+        qsort(t.rows, t.n, sizeof *t.rows, compare_scores);
+        const sg_query query = {.code = id ? NULL : code, .outputs = id ? NULL : z, .id = id};
+        if (!sg_searcher_ask(&answer, searcher, &query, 1, &ask, &err)) fail_msg("%s", err.message);
+        assert_rows(&answer, &t, 12);
+        assert_int_equal(answer.reranked, 30);
+        for (size_t i = 0; i < 12; i++) assert_true(fabs(answer.scores[i] - t.rows[i].score) < 1e-9);
+        sg_answer_clear(&answer);
+    }
+    sg_searcher_free(searcher);
+}
+
+/* --- conditions --- */
+
+static bool is_even(uint64_t id)
+{
+    return id % 2 == 0;
+}
+
+static bool is_odd_third(uint64_t id)
+{
+    return id % 2 == 1 && id % 3 == 0;
+}
+
+/* Of every item: its parity; of every third another label. */
+static void set_attributes(const char *even)
+{
+    sg_error err = {0};
+    sg_store *store;
+    assert_true(sg_store_open(&store, "idx", true, 0, &err) && sg_store_begin(store, &err));
+    for (uint64_t id = 1; id <= PICTURES; id++) {
+        sg_attributes a = SG_ATTRIBUTES_INIT;
+        assert_true(sg_attributes_add(&a, "label", id % 2 ? "odd" : even, &err));
+        if (id % 3 == 0) assert_true(sg_attributes_add(&a, "label", "third", &err));
+        if (!sg_store_set_attributes(store, id, a.data, a.nbytes, &err)) fail_msg("%s", err.message);
+        sg_attributes_clear(&a);
+    }
+    assert_true(sg_store_commit(store, &err));
+    sg_store_close(store);
+}
+
+static void test_where(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    static table t;
+    uint8_t code[BITS / 8];
+    sg_searcher_free(open_many());
+    set_attributes("even");
+    static const struct {
+        const char *terms[2];
+        bool (*takes)(uint64_t);
+    } cases[] = {{{"label=even"}, is_even},
+                 {{"label=odd", "label=third"}, is_odd_third},
+                 {{"label!=odd"}, is_even},
+                 {{"label"}, NULL},
+                 {{"label=even"}, is_even}};
+    sg_searcher *searcher;
+    assert_true(sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, &err));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int within = 0; within < 2; within++) {
+            sg_where where = SG_WHERE_INIT;
+            sg_answer answers[2];
+            for (size_t j = 0; j < 2 && cases[i].terms[j]; j++)
+                assert_true(sg_where_parse_add(&where, cases[i].terms[j], &err));
+            const sg_ask ask = {.k = within ? 0 : 9, .radius = within ? 12 : -1, .where = &where};
+            code_of(code, sg_searcher_index(searcher), 4);
+            const sg_query queries[2] = {{.code = code}, {.id = 9}}; /* one that is left out of its answer */
+            if (!sg_searcher_ask(answers, searcher, queries, 2, &ask, &err)) fail_msg("%s", err.message);
+            fill(&t, sg_searcher_index(searcher), code, cases[i].takes);
+            while (within && t.n > 0 && t.rows[t.n - 1].distance > 12) t.n--;
+            assert_rows(&answers[0], &t, within ? t.n : 9);
+            assert_true(answers[0].result.exact);
+            for (size_t j = 0; j < answers[1].result.n; j++) {
+                uint64_t id = answers[1].result.hits[j].id;
+                assert_true(id != 9 && (!cases[i].takes || cases[i].takes(id)));
+                assert_true(sg_attributes_has(answers[1].attributes[j].data, answers[1].attributes[j].nbytes,
+                                              "label", id % 2 ? "odd" : "even"));
+            }
+            if (!within) assert_int_equal(answers[1].result.n, 9);
+            sg_answer_clear(&answers[0]);
+            sg_answer_clear(&answers[1]);
+            sg_where_clear(&where);
+        }
+    sg_searcher_free(searcher);
+}
+
+/* A condition is looked up again when the attributes have changed, though no code has. */
+static void test_where_follows_changes(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_searcher *searcher;
+    sg_answer answer;
+    sg_where where = SG_WHERE_INIT;
+    sg_searcher_free(open_many());
+    set_attributes("even");
+    assert_true(sg_where_add(&where, "label", "even", &err));
+    const sg_ask ask = {.k = PICTURES, .radius = -1, .where = &where};
+    assert_true(sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, &err));
+    assert_true(sg_searcher_item(&answer, searcher, 1, &ask, &err));
+    assert_int_equal(answer.result.n, PICTURES / 2);
+    sg_answer_clear(&answer);
+    int status;
+    pid_t child = fork(); /* the store is open here: another process writes */
+    if (child == 0) {
+        set_attributes("changed");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(sg_searcher_item(&answer, searcher, 1, &ask, &err));
+    assert_int_equal(answer.result.n, 0);
+    assert_true(answer.result.complete);
+    sg_answer_clear(&answer);
+    sg_where_clear(&where);
+    sg_searcher_free(searcher);
+}
+
 /* --- many pictures --- */
 
 typedef struct told {
@@ -371,12 +543,15 @@ static bool whole_life(sg_error *err)
 {
     sg_searcher *searcher = NULL;
     sg_answer a = {0}, b = {0};
-    const sg_ask ask = {.k = 3, .radius = -1, .rerank = true, .rerank_from = 5};
-    bool ok = sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, err) &&
+    sg_where where = SG_WHERE_INIT;
+    const sg_ask ask = {.k = 3, .radius = -1, .rerank = true, .rerank_from = 5, .where = &where};
+    bool ok = sg_where_parse_add(&where, "label!=odd", err) &&
+              sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, err) &&
               sg_searcher_item(&a, searcher, 1, &ask, err);
     if (!ok) assert_true(!a.code && !a.paths);
     sg_answer_clear(&a);
     sg_answer_clear(&b);
+    sg_where_clear(&where);
     sg_searcher_free(searcher);
     return ok;
 }
@@ -385,14 +560,22 @@ static void test_without_memory(void **state)
 {
     (void)state;
     sg_searcher_free(open_many());
+    set_attributes("even");
     assert_survives_allocation_failures(whole_life(&err));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_items), scratch_test(test_rerank),   scratch_test(test_many_pictures),
-        scratch_test(test_bytes), scratch_test(test_replaced), scratch_test(test_without_memory),
+        scratch_test(test_items),
+        scratch_test(test_rerank),
+        scratch_test(test_rerank_by_outputs),
+        scratch_test(test_where),
+        scratch_test(test_where_follows_changes),
+        scratch_test(test_many_pictures),
+        scratch_test(test_bytes),
+        scratch_test(test_replaced),
+        scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

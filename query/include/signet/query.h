@@ -38,7 +38,7 @@ typedef struct sg_answer {
     size_t nbits;
     sg_search_result result;    /* by (score, distance, id) when re-ranked */
     char **paths;               /* owned, result.n; NULL: an item without one */
-    sg_attributes *attributes;  /* owned, result.n */
+    sg_attributes *attributes;  /* owned, result.n; NULL: none are told */
     double *scores;             /* owned, result.n; NULL: not re-ranked */
     size_t reranked;            /* of so many nearest */
     uint64_t generation, items; /* of the index */
