@@ -9,6 +9,8 @@
 static const sg_format *const formats[] = {&sg_format_faiss, &sg_format_npy, &sg_format_jsonl,
                                            &sg_format_csv};
 
+#define NFORMATS (sizeof formats / sizeof *formats)
+
 static bool has_ending(const char *path, const char *ending)
 {
     size_t n = strlen(path), m = strlen(ending);
@@ -18,12 +20,12 @@ static bool has_ending(const char *path, const char *ending)
 bool sg_format_find(const sg_format **format, const char *name, const char *path, sg_error *err)
 {
     sg_buf known = SG_BUF_INIT;
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        *format = formats[i];
-        if (name ? strcmp(name, (*format)->name) == 0 : has_ending(path, (*format)->ending)) return true;
-        sg_buf_printf(&known, "%s%s", i ? ", " : "", (*format)->name);
-    }
     *format = NULL;
+    for (size_t i = 0; i < NFORMATS; i++)
+        if (name ? strcmp(name, formats[i]->name) == 0 : has_ending(path, formats[i]->ending))
+            *format = formats[i];
+    if (*format) return true;
+    for (size_t i = 0; i < NFORMATS; i++) sg_buf_printf(&known, "%s%s", i ? ", " : "", formats[i]->name);
     if (name)
         sg_fail(err, SG_ERR_USAGE, "no format '%s' (%s)", name, sg_buf_text(&known));
     else

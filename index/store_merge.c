@@ -29,14 +29,18 @@ static bool check_same(bool *outputs, sg_store *store, sg_store *other, sg_error
 {
     sg_store_info a, b;
     if (!sg_store_info_get(&a, store, err)) return false;
-    bool ok = sg_store_info_get(&b, other, err);
-    if (ok && a.nbits != b.nbits)
+    if (!sg_store_info_get(&b, other, err)) {
+        sg_store_info_clear(&a);
+        return false;
+    }
+    bool ok = true;
+    if (a.nbits != b.nbits)
         ok = sg_fail(err, SG_ERR_MISMATCH, "codes of %zu and of %zu bits cannot be joined", a.nbits, b.nbits);
     if (ok && strcmp(a.fingerprint, b.fingerprint) != 0)
         ok = sg_fail(err, SG_ERR_MISMATCH, "codes of two models (%.8s and %.8s) cannot be joined",
                      a.fingerprint, b.fingerprint);
     *outputs = ok && a.outputs && b.outputs;
-    if (ok) sg_store_info_clear(&b);
+    sg_store_info_clear(&b);
     sg_store_info_clear(&a);
     return ok;
 }
