@@ -271,11 +271,17 @@ static bool usable_avx512(void)
     return usable_popcnt() && sg_cpu_features()->avx512_vpopcntdq;
 }
 
+#define ROW(name, sliced, rows, row_ns, byte_ns)                                                             \
+    {                                                                                                        \
+#name, usable_##name, sg_hamming_scan_##name, sg_hamming_filter_##name, rows,                        \
+            sg_hamming_slice_##sliced, sg_hamming_sliced_##sliced, row_ns, byte_ns                           \
+    }
+
 static const sg_hamming_impl impls[] = {
-    {"portable", usable_portable, sg_hamming_scan_portable, sg_hamming_filter_portable, 0.3, 0.1},
-    {"popcnt", usable_popcnt, sg_hamming_scan_popcnt, sg_hamming_filter_popcnt, 0.3, 0.1},
-    {"avx2", usable_avx2, sg_hamming_scan_avx2, sg_hamming_filter_avx2, 0.3, 0.1},
-    {"avx512", usable_avx512, sg_hamming_scan_avx512, sg_hamming_filter_avx512, 0.3, 0.1},
+    ROW(portable, portable, 128, 0.1, 0.14),
+    ROW(popcnt, portable, 128, 0.1, 0.055),
+    ROW(avx2, avx2, 256, 0.05, 0.037),
+    ROW(avx512, avx512, 512, 0.02, 0.037),
 };
 
 const sg_hamming_impl *sg_hamming_impls(size_t *n)

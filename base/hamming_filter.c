@@ -46,10 +46,54 @@ size_t sg_hamming_filter_portable(uint32_t *hits, const uint8_t *query, const ui
     return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_portable);
 }
 
+/* Row by row, for whole words. */
+TARGET("popcnt")
+INLINE size_t filter_words(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
+                           size_t nbytes, unsigned bound)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++, codes += nbytes) {
+        unsigned distance = 0;
+        for (size_t at = 0; at < nbytes; at += 8) {
+            uint64_t a, b;
+            memcpy(&a, query + at, 8);
+            memcpy(&b, codes + at, 8);
+            distance += (unsigned)__builtin_popcountll(a ^ b);
+        }
+        if (distance <= bound) hits[found++] = (uint32_t)distance << 16 | (uint32_t)i;
+    }
+    return found;
+}
+
+TARGET("popcnt")
 size_t sg_hamming_filter_popcnt(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
                                 size_t nbytes, unsigned bound)
 {
-    return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_popcnt);
+    switch (nbytes) {
+    case 8:
+        return filter_words(hits, query, codes, n, 8, bound);
+    case 16:
+        return filter_words(hits, query, codes, n, 16, bound);
+    case 32:
+        return filter_words(hits, query, codes, n, 32, bound);
+    default:
+        return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_popcnt);
+    }
+}
+
+/* Adds those of 64 rows of 8 bytes whose bit is set. */
+TARGET("popcnt")
+INLINE size_t add_words(uint32_t *hits, size_t found, const uint8_t *query, const uint8_t *rows, size_t first,
+                        uint64_t near)
+{
+    uint64_t q, word;
+    memcpy(&q, query, 8);
+    for (; near; near &= near - 1) {
+        size_t row = (size_t)__builtin_ctzll(near);
+        memcpy(&word, rows + 8 * row, 8);
+        hits[found++] = (uint32_t)__builtin_popcountll(q ^ word) << 16 | (uint32_t)(first + row);
+    }
+    return found;
 }
 
 /* --- AVX2: is one of the rows in 256 bytes (1024 for the widest) near? --- */
@@ -145,22 +189,48 @@ TARGET("avx2") INLINE bool near128_avx2(const uint8_t *rows, const uint8_t *quer
     return near_wide_avx2(rows, query, 128, bound);
 }
 
+/* The rows of a group that is near, by all distances. */
+TARGET("avx2")
+INLINE size_t add_group_avx2(uint32_t *hits, size_t found, const uint8_t *query, __m256i q,
+                             const uint8_t *rows, size_t first, size_t n, size_t nbytes, unsigned bound)
+{
+    (void)q;
+    uint16_t dist[ROWS];
+    sg_hamming_scan_avx2(dist, query, rows, n, nbytes);
+    return add_rows(hits, found, dist, n, first, bound);
+}
+
+/* Rows of 8 bytes: straight from the vectors. */
+TARGET("avx2,popcnt")
+INLINE size_t add_group8_avx2(uint32_t *hits, size_t found, const uint8_t *query, __m256i q,
+                              const uint8_t *rows, size_t first, size_t n, size_t nbytes, unsigned bound)
+{
+    (void)n, (void)nbytes;
+    const __m256i limit = _mm256_set1_epi64x((long long)bound + 1), zero = _mm256_setzero_si256();
+    uint64_t near = 0;
+    for (size_t k = 0; k < 8; k++) {
+        __m256i dist = _mm256_sad_epu8(xor_count_avx2(rows + 32 * k, q), zero);
+        near |= (uint64_t)_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(limit, dist))) << 4 * k;
+    }
+    return add_words(hits, found, query, rows, first, near);
+}
+
 typedef bool near_avx2(const uint8_t *rows, const uint8_t *query, __m256i q, unsigned bound);
+typedef size_t add_avx2(uint32_t *hits, size_t found, const uint8_t *query, __m256i q, const uint8_t *rows,
+                        size_t first, size_t n, size_t nbytes, unsigned bound);
 
 TARGET("avx2")
 INLINE size_t filter_grouped_avx2(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
-                                  size_t nbytes, unsigned bound, near_avx2 *near)
+                                  size_t nbytes, unsigned bound, near_avx2 *near, add_avx2 *add)
 {
     const size_t group = nbytes < 32 ? 256 / nbytes : 8;
     size_t found = 0, i = 0;
     uint8_t repeated[32];
-    uint16_t dist[ROWS];
     repeat_query(repeated, sizeof repeated, query, nbytes < 32 ? nbytes : 32);
     const __m256i q = _mm256_loadu_si256((const __m256i *)repeated);
     for (; i + group <= n; i += group) {
         if (!near(codes + i * nbytes, query, q, bound)) continue;
-        sg_hamming_scan_avx2(dist, query, codes + i * nbytes, group, nbytes);
-        found = add_rows(hits, found, dist, group, i, bound);
+        found = add(hits, found, query, q, codes + i * nbytes, i, group, nbytes, bound);
     }
     return filter_scanned(hits, found, query, codes, i, n, nbytes, bound, sg_hamming_scan_avx2);
 }
@@ -171,17 +241,17 @@ size_t sg_hamming_filter_avx2(uint32_t *hits, const uint8_t *query, const uint8_
 {
     switch (nbytes) {
     case 4:
-        return filter_grouped_avx2(hits, query, codes, n, 4, bound, near4_avx2);
+        return filter_grouped_avx2(hits, query, codes, n, 4, bound, near4_avx2, add_group_avx2);
     case 8:
-        return filter_grouped_avx2(hits, query, codes, n, 8, bound, near8_avx2);
+        return filter_grouped_avx2(hits, query, codes, n, 8, bound, near8_avx2, add_group8_avx2);
     case 16:
-        return filter_grouped_avx2(hits, query, codes, n, 16, bound, near16_avx2);
+        return filter_grouped_avx2(hits, query, codes, n, 16, bound, near16_avx2, add_group_avx2);
     case 32:
-        return filter_grouped_avx2(hits, query, codes, n, 32, bound, near32_avx2);
+        return filter_grouped_avx2(hits, query, codes, n, 32, bound, near32_avx2, add_group_avx2);
     case 64:
-        return filter_grouped_avx2(hits, query, codes, n, 64, bound, near64_avx2);
+        return filter_grouped_avx2(hits, query, codes, n, 64, bound, near64_avx2, add_group_avx2);
     case 128:
-        return filter_grouped_avx2(hits, query, codes, n, 128, bound, near128_avx2);
+        return filter_grouped_avx2(hits, query, codes, n, 128, bound, near128_avx2, add_group_avx2);
     default:
         return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_avx2);
     }
@@ -192,11 +262,6 @@ size_t sg_hamming_filter_avx2(uint32_t *hits, const uint8_t *query, const uint8_
 TARGET(AVX512) INLINE __m512i count_avx512(const uint8_t *codes, __m512i query)
 {
     return _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_loadu_si512(codes), query));
-}
-
-TARGET(AVX512) INLINE __m512i or_avx512(__m512i a, __m512i b, __m512i c)
-{
-    return _mm512_ternarylogic_epi64(a, b, c, 0xfe);
 }
 
 /* Sums of neighbouring words: those of a and of b side by side, in an order of their own. */
@@ -211,31 +276,36 @@ TARGET(AVX512) INLINE __m512i add_pairs_avx512(__m512i a, __m512i b)
     return _mm512_add_epi64(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd));
 }
 
-/* A word is negative where its distance is below limit. */
-TARGET(AVX512) INLINE __m512i below_avx512(__m512i dist, unsigned bound)
+/* Of words which are small numbers, the least at each place: of their lower halves, which is the faster instruction. */
+TARGET(AVX512) INLINE __m512i least_avx512(__m512i a, __m512i b)
 {
-    return _mm512_sub_epi64(dist, _mm512_set1_epi64((long long)bound + 1));
+    return _mm512_min_epu32(a, b);
+}
+
+TARGET(AVX512) INLINE bool any_word_avx512(__m512i least, unsigned bound)
+{
+    return _mm512_cmple_epu64_mask(least, _mm512_set1_epi64(bound));
 }
 
 TARGET(AVX512) INLINE bool near4_avx512(const uint8_t *rows, const uint8_t *query, __m512i q, unsigned bound)
 {
     (void)query;
-    __m512i below = _mm512_setzero_si512(), limit = _mm512_set1_epi32((int)bound + 1), v[8];
+    __m512i least = _mm512_set1_epi32(INT32_MAX);
     for (size_t k = 0; k < 8; k++) {
-        v[k] = _mm512_xor_si512(_mm512_loadu_si512(rows + 64 * k), q);
-        v[k] = _mm512_sub_epi32(_mm512_popcnt_epi32(v[k]), limit);
+        __m512i x = _mm512_xor_si512(_mm512_loadu_si512(rows + 64 * k), q);
+        least = _mm512_min_epu32(least, _mm512_popcnt_epi32(x));
     }
-    for (size_t k = 0; k < 8; k += 2) below = or_avx512(below, v[k], v[k + 1]);
-    return _mm512_movepi32_mask(below);
+    return _mm512_cmple_epu32_mask(least, _mm512_set1_epi32((int)bound));
 }
 
 TARGET(AVX512) INLINE bool near8_avx512(const uint8_t *rows, const uint8_t *query, __m512i q, unsigned bound)
 {
     (void)query;
-    __m512i below = _mm512_setzero_si512(), v[8];
-    for (size_t k = 0; k < 8; k++) v[k] = below_avx512(count_avx512(rows + 64 * k, q), bound);
-    for (size_t k = 0; k < 8; k += 2) below = or_avx512(below, v[k], v[k + 1]);
-    return _mm512_movepi64_mask(below);
+    __m512i v[8];
+    for (size_t k = 0; k < 8; k++) v[k] = count_avx512(rows + 64 * k, q);
+    for (size_t n = 4; n > 0; n /= 2)
+        for (size_t k = 0; k < n; k++) v[k] = least_avx512(v[k], v[k + n]);
+    return any_word_avx512(v[0], bound);
 }
 
 TARGET(AVX512) INLINE bool near16_avx512(const uint8_t *rows, const uint8_t *query, __m512i q, unsigned bound)
@@ -243,8 +313,8 @@ TARGET(AVX512) INLINE bool near16_avx512(const uint8_t *rows, const uint8_t *que
     (void)query;
     __m512i v[8];
     for (size_t k = 0; k < 8; k++) v[k] = count_avx512(rows + 64 * k, q);
-    for (size_t k = 0; k < 4; k++) v[k] = below_avx512(add_words_avx512(v[2 * k], v[2 * k + 1]), bound);
-    return _mm512_movepi64_mask(_mm512_or_si512(or_avx512(v[0], v[1], v[2]), v[3]));
+    for (size_t k = 0; k < 4; k++) v[k] = add_words_avx512(v[2 * k], v[2 * k + 1]);
+    return any_word_avx512(least_avx512(least_avx512(v[0], v[1]), least_avx512(v[2], v[3])), bound);
 }
 
 TARGET(AVX512) INLINE bool near32_avx512(const uint8_t *rows, const uint8_t *query, __m512i q, unsigned bound)
@@ -253,8 +323,7 @@ TARGET(AVX512) INLINE bool near32_avx512(const uint8_t *rows, const uint8_t *que
     __m512i v[8];
     for (size_t k = 0; k < 8; k++) v[k] = count_avx512(rows + 64 * k, q);
     for (size_t k = 0; k < 4; k++) v[k] = add_words_avx512(v[2 * k], v[2 * k + 1]);
-    for (size_t k = 0; k < 2; k++) v[k] = below_avx512(add_pairs_avx512(v[2 * k], v[2 * k + 1]), bound);
-    return _mm512_movepi64_mask(_mm512_or_si512(v[0], v[1]));
+    return any_word_avx512(least_avx512(add_pairs_avx512(v[0], v[1]), add_pairs_avx512(v[2], v[3])), bound);
 }
 
 /* 8 rows of one vector or two. */
@@ -269,7 +338,7 @@ INLINE bool near_wide_avx512(const uint8_t *rows, const uint8_t *query, size_t n
                 _mm512_add_epi64(v[k], count_avx512(rows + k * nbytes + at, _mm512_loadu_si512(query + at)));
     for (size_t k = 0; k < 4; k++) v[k] = add_words_avx512(v[2 * k], v[2 * k + 1]);
     for (size_t k = 0; k < 2; k++) v[k] = add_pairs_avx512(v[2 * k], v[2 * k + 1]);
-    return _mm512_movepi64_mask(below_avx512(add_pairs_avx512(v[0], v[1]), bound));
+    return any_word_avx512(add_pairs_avx512(v[0], v[1]), bound);
 }
 
 TARGET(AVX512) INLINE bool near64_avx512(const uint8_t *rows, const uint8_t *query, __m512i q, unsigned bound)
@@ -285,22 +354,44 @@ INLINE bool near128_avx512(const uint8_t *rows, const uint8_t *query, __m512i q,
     return near_wide_avx512(rows, query, 128, bound);
 }
 
+TARGET(AVX512)
+INLINE size_t add_group_avx512(uint32_t *hits, size_t found, const uint8_t *query, __m512i q,
+                               const uint8_t *rows, size_t first, size_t n, size_t nbytes, unsigned bound)
+{
+    (void)q;
+    uint16_t dist[ROWS];
+    sg_hamming_scan_avx512(dist, query, rows, n, nbytes);
+    return add_rows(hits, found, dist, n, first, bound);
+}
+
+TARGET(AVX512 ",popcnt")
+INLINE size_t add_group8_avx512(uint32_t *hits, size_t found, const uint8_t *query, __m512i q,
+                                const uint8_t *rows, size_t first, size_t n, size_t nbytes, unsigned bound)
+{
+    (void)n, (void)nbytes;
+    const __m512i limit = _mm512_set1_epi64(bound);
+    uint64_t near = 0;
+    for (size_t k = 0; k < 8; k++)
+        near |= (uint64_t)_mm512_cmple_epu64_mask(count_avx512(rows + 64 * k, q), limit) << 8 * k;
+    return add_words(hits, found, query, rows, first, near);
+}
+
 typedef bool near_avx512(const uint8_t *rows, const uint8_t *query, __m512i q, unsigned bound);
+typedef size_t add_avx512(uint32_t *hits, size_t found, const uint8_t *query, __m512i q, const uint8_t *rows,
+                          size_t first, size_t n, size_t nbytes, unsigned bound);
 
 TARGET(AVX512)
 INLINE size_t filter_grouped_avx512(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
-                                    size_t nbytes, unsigned bound, near_avx512 *near)
+                                    size_t nbytes, unsigned bound, near_avx512 *near, add_avx512 *add)
 {
     const size_t group = nbytes < 64 ? 512 / nbytes : 8;
     size_t found = 0, i = 0;
     uint8_t repeated[64];
-    uint16_t dist[ROWS];
     repeat_query(repeated, sizeof repeated, query, nbytes < 64 ? nbytes : 64);
     const __m512i q = _mm512_loadu_si512(repeated);
     for (; i + group <= n; i += group) {
         if (!near(codes + i * nbytes, query, q, bound)) continue;
-        sg_hamming_scan_avx512(dist, query, codes + i * nbytes, group, nbytes);
-        found = add_rows(hits, found, dist, group, i, bound);
+        found = add(hits, found, query, q, codes + i * nbytes, i, group, nbytes, bound);
     }
     return filter_scanned(hits, found, query, codes, i, n, nbytes, bound, sg_hamming_scan_avx512);
 }
@@ -311,17 +402,17 @@ size_t sg_hamming_filter_avx512(uint32_t *hits, const uint8_t *query, const uint
 {
     switch (nbytes) {
     case 4:
-        return filter_grouped_avx512(hits, query, codes, n, 4, bound, near4_avx512);
+        return filter_grouped_avx512(hits, query, codes, n, 4, bound, near4_avx512, add_group_avx512);
     case 8:
-        return filter_grouped_avx512(hits, query, codes, n, 8, bound, near8_avx512);
+        return filter_grouped_avx512(hits, query, codes, n, 8, bound, near8_avx512, add_group8_avx512);
     case 16:
-        return filter_grouped_avx512(hits, query, codes, n, 16, bound, near16_avx512);
+        return filter_grouped_avx512(hits, query, codes, n, 16, bound, near16_avx512, add_group_avx512);
     case 32:
-        return filter_grouped_avx512(hits, query, codes, n, 32, bound, near32_avx512);
+        return filter_grouped_avx512(hits, query, codes, n, 32, bound, near32_avx512, add_group_avx512);
     case 64:
-        return filter_grouped_avx512(hits, query, codes, n, 64, bound, near64_avx512);
+        return filter_grouped_avx512(hits, query, codes, n, 64, bound, near64_avx512, add_group_avx512);
     case 128:
-        return filter_grouped_avx512(hits, query, codes, n, 128, bound, near128_avx512);
+        return filter_grouped_avx512(hits, query, codes, n, 128, bound, near128_avx512, add_group_avx512);
     default:
         return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_avx512);
     }

@@ -27,6 +27,16 @@ size_t sg_hamming_filter_avx2(uint32_t *hits, const uint8_t *query, const uint8_
 size_t sg_hamming_filter_avx512(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
                                 size_t nbytes, unsigned bound);
 
+/* The columns `slice` and `sliced`. */
+#define SG_HAMMING_SLICED(isa)                                                                               \
+    void sg_hamming_slice_##isa(uint64_t *planes, const uint8_t *codes, size_t n, size_t nbytes);            \
+    size_t sg_hamming_sliced_##isa(uint32_t *hits, const uint64_t *planes, const uint16_t *slots,            \
+                                   const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes,      \
+                                   unsigned bound)
+SG_HAMMING_SLICED(portable);
+SG_HAMMING_SLICED(avx2);
+SG_HAMMING_SLICED(avx512);
+
 /* The query again and again, up to 32 bytes (64 for AVX-512). */
 INLINE void repeat_query(uint8_t *out, size_t nbytes_out, const uint8_t *query, size_t nbytes)
 {

@@ -11,14 +11,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Rows go by in pieces. Those for many queries stay in the first cache until each query has seen them. */
-#define PIECE_NBYTES       16384
-#define PIECE_NBYTES_ALONE 131072
-#define FIRST_ROWS         128 /* the first piece, all of which passes; then twice as many each time */
-#define BLOCK_QUERIES      64
-#define PARTS_PER_THREAD   4     /* so that a thread that is held up does not keep the others waiting */
-#define THREAD_NS          30000 /* the work that is worth another thread */
-#define KEPT_OVER          4096  /* rows beyond 2 k that a query may hold before the farther ones go */
+/* Rows go by in pieces. They stay in the second cache until each query of a block has seen them. */
+#define PIECE_NBYTES     131072
+#define PLANES_NBYTES    65536 /* of a piece that is sliced */
+#define FIRST_ROWS       128   /* the first piece, all of which passes; then twice as many each time */
+#define BLOCK_QUERIES    256
+#define PARTS_PER_THREAD 4     /* so that a thread that is held up does not keep the others waiting */
+#define THREAD_NS        30000 /* the work that is worth another thread */
+#define KEPT_OVER        4096  /* rows beyond 2 k that a query may hold before the farther ones go */
 
 /* One query's choice among rows that come by ascending position. */
 typedef struct pick {
@@ -35,15 +35,18 @@ typedef struct piece {
     size_t first, n;
     const uint16_t *rows; /* of codes, from first on; NULL: all of them */
     const uint64_t *mask; /* still to be asked; NULL: not */
+    bool sliced;          /* the worker has its planes */
 } piece;
 
 /* What a thread needs. */
 typedef struct worker {
     pick picks[BLOCK_QUERIES];
-    size_t *counts; /* (BLOCK_QUERIES, nbits + 1) */
-    uint32_t *hits; /* (piece_rows) */
-    uint8_t *codes; /* (piece_rows, nbytes), with a mask */
-    uint16_t *rows; /* (piece_rows), with a mask */
+    size_t *counts;   /* (BLOCK_QUERIES, nbits + 1) */
+    uint32_t *hits;   /* (piece_rows) */
+    uint8_t *codes;   /* (piece_rows, nbytes), with a mask */
+    uint16_t *rows;   /* (piece_rows), with a mask */
+    uint64_t *planes; /* of a piece, when it is sliced */
+    uint16_t *slots;  /* (BLOCK_QUERIES, nbits): where each query's planes are */
 } worker;
 
 typedef struct scan {
@@ -52,6 +55,7 @@ typedef struct scan {
     int radius;
     const uint64_t *mask;
     const sg_hamming_impl *impl;
+    bool sliced;
     size_t piece_rows, block, nblocks, part_rows, nparts;
     sg_near_list *found; /* (nq, nparts) */
     atomic_int *bounds;  /* (nq): k rows are known to lie within it */
@@ -118,13 +122,18 @@ static bool take(pick *p, const piece *rows, const uint32_t *hits, size_t n)
     return true;
 }
 
-static bool look(scan *s, worker *w, const piece *rows, size_t q, pick *p)
+/* q: which query; its slots are the block's i-th. */
+static bool look(scan *s, worker *w, const piece *rows, size_t q, size_t i)
 {
+    const uint8_t *query = s->queries + q * s->nbytes;
+    pick *p = &w->picks[i];
     lower(p, atomic_load_explicit(&s->bounds[q], memory_order_relaxed));
     int bound = wanted(p);
     if (bound < 0) return true;
-    size_t n = s->impl->filter(w->hits, s->queries + q * s->nbytes, rows->codes, rows->n, s->nbytes,
-                               (unsigned)bound);
+    size_t n = rows->sliced
+                   ? s->impl->sliced(w->hits, w->planes, w->slots + i * 8 * s->nbytes, query, rows->codes,
+                                     rows->n, s->nbytes, (unsigned)bound)
+                   : s->impl->filter(w->hits, query, rows->codes, rows->n, s->nbytes, (unsigned)bound);
     if (n == 0) return true;
     if (!take(p, rows, w->hits, n)) return false;
     if (p->within < p->k) return true;
@@ -193,10 +202,15 @@ static bool scan_unit(scan *s, worker *w, size_t block, size_t part)
     memset(w->counts, 0, nq * ndist * sizeof *w->counts);
     for (size_t q = 0; q < nq; q++)
         w->picks[q] = (pick){.k = s->k, .bound = s->radius, .counts = w->counts + q * ndist};
+    for (size_t q = 0; s->sliced && q < nq; q++)
+        sg_hamming_slots(w->slots + q * 8 * s->nbytes, s->queries + (first_query + q) * s->nbytes, s->nbytes,
+                         s->impl->sliced_rows);
     while (ok && at < end && !sg_interrupted()) {
         size_t next = piece_end(s, at, rows, end);
         piece p = piece_of(s, w, at, next);
-        for (size_t q = 0; ok && q < nq; q++) ok = p.n == 0 || look(s, w, &p, first_query + q, &w->picks[q]);
+        p.sliced = s->sliced && p.n >= s->impl->sliced_rows;
+        if (p.sliced) s->impl->slice(w->planes, p.codes, p.n, s->nbytes);
+        for (size_t q = 0; ok && q < nq; q++) ok = p.n == 0 || look(s, w, &p, first_query + q, q);
         at = next;
         rows = 2 * rows < s->piece_rows ? 2 * rows : s->piece_rows;
     }
@@ -234,15 +248,41 @@ static void worker_clear(worker *w)
     sg_free(w->hits);
     sg_free(w->codes);
     sg_free(w->rows);
+    sg_free_aligned(w->planes);
+    sg_free(w->slots);
 }
 
 static bool worker_init(worker *w, const scan *s)
 {
-    w->counts = sg_alloc(s->block * (8 * s->nbytes + 1), sizeof *w->counts);
+    size_t nbits = 8 * s->nbytes;
+    w->counts = sg_alloc(s->block * (nbits + 1), sizeof *w->counts);
     w->hits = sg_alloc(s->piece_rows, sizeof *w->hits);
-    w->codes = s->mask ? sg_alloc(s->piece_rows, s->nbytes) : NULL;
-    w->rows = s->mask ? sg_alloc(s->piece_rows, sizeof *w->rows) : NULL;
-    return w->counts && w->hits && (!s->mask || (w->codes && w->rows));
+    if (!w->counts || !w->hits) return false;
+    if (s->mask) {
+        w->codes = sg_alloc(s->piece_rows, s->nbytes);
+        w->rows = sg_alloc(s->piece_rows, sizeof *w->rows);
+        if (!w->codes || !w->rows) return false;
+    }
+    if (s->sliced) {
+        w->planes = sg_alloc_aligned(s->piece_rows, nbits / 4);
+        w->slots = sg_alloc(s->block * nbits, sizeof *w->slots);
+        if (!w->planes || !w->slots) return false;
+    }
+    return true;
+}
+
+/* How many rows pass at once. */
+static void plan_pieces(scan *s)
+{
+    size_t group = s->impl->sliced_rows;
+    s->piece_rows = PIECE_NBYTES / s->nbytes;
+    if (s->piece_rows > SG_HAMMING_ROWS_MAX) s->piece_rows = SG_HAMMING_ROWS_MAX;
+    if (s->piece_rows > s->n) s->piece_rows = s->n;
+    s->sliced = s->block >= group / 4 && s->n >= group; /* roughly from where on slicing pays */
+    if (s->sliced) {
+        size_t groups = PLANES_NBYTES / (group * 2 * s->nbytes);
+        s->piece_rows = (groups > 1 ? groups : 1) * group;
+    }
 }
 
 /* Blocks of queries and parts of the rows, enough of them for all threads. */
@@ -250,12 +290,11 @@ static int plan(scan *s)
 {
     double threads = (double)s->nq * sg_hamming_scan_cost(s->n, s->nbytes) / THREAD_NS;
     int most = omp_in_parallel() ? 1 : sg_threads();
-    size_t nbytes = s->nq == 1 ? PIECE_NBYTES_ALONE : PIECE_NBYTES;
     if (threads < most) most = threads < 1 ? 1 : (int)threads;
     size_t units = most == 1 ? 1 : (size_t)most * PARTS_PER_THREAD;
-    s->piece_rows = nbytes / s->nbytes < SG_HAMMING_ROWS_MAX ? nbytes / s->nbytes : SG_HAMMING_ROWS_MAX;
     s->nblocks = (s->nq + BLOCK_QUERIES - 1) / BLOCK_QUERIES;
     s->block = (s->nq + s->nblocks - 1) / s->nblocks;
+    plan_pieces(s);
     s->nparts = (units + s->nblocks - 1) / s->nblocks;
     s->part_rows = (s->n + s->nparts - 1) / s->nparts;
     s->nparts = (s->n + s->part_rows - 1) / s->part_rows;

@@ -10,19 +10,35 @@
 /* Deflate never packs tighter than 1032 to 1, so that a few bytes cannot claim a large picture. */
 #define DEFLATE_RATIO_MAX 1032
 
+/* An allocation of this thread's decoder has failed: where inflate makes it, libspng calls the file broken. Its hooks
+ * have no context. */
+static _Thread_local bool memory_short;
+
+static void *noted(void *block)
+{
+    if (!block) memory_short = true;
+    return block;
+}
+
 static void *alloc(size_t size)
 {
-    return sg_alloc(1, size);
+    return noted(sg_alloc(1, size));
 }
 
 static void *resize(void *block, size_t size)
 {
-    return sg_realloc(block, 1, size);
+    return noted(sg_realloc(block, 1, size));
+}
+
+static void *zeroed(size_t count, size_t size)
+{
+    return noted(sg_calloc(count, size));
 }
 
 static spng_ctx *context(int flags)
 {
-    struct spng_alloc hooks = {alloc, resize, sg_calloc, sg_free};
+    struct spng_alloc hooks = {alloc, resize, zeroed, sg_free};
+    memory_short = false;
     return spng_ctx_new2(&hooks, flags);
 }
 
@@ -48,7 +64,7 @@ static const unsigned char *find_exif(size_t *exif_nbytes, const unsigned char *
 
 static bool is_memory(int code)
 {
-    return code == SPNG_EMEM || code == SPNG_EZLIB_INIT;
+    return code == SPNG_EMEM || code == SPNG_EZLIB_INIT || memory_short;
 }
 
 static bool fail(int code, sg_error *err)

@@ -1,5 +1,6 @@
 #include "audit_impl.h"
 
+#include <limits.h>
 #include <math.h>
 #include <signet/file.h>
 #include <signet/hash.h>
@@ -21,7 +22,6 @@ typedef struct bench {
     uint64_t *keys;       /* (nqueries) item numbers */
     sg_attack_result *results;
     uint8_t *codes;         /* (nqueries, outputs / 8); hash */
-    uint16_t *distances;    /* (database); hash */
     sg_coded_part database; /* hash */
     sg_coded_part train;    /* where an attack needs it */
 } bench;
@@ -117,8 +117,7 @@ static bool take_memory(bench *b, sg_error *err)
     b->keys = sg_alloc(n, sizeof *b->keys);
     b->results = sg_calloc(n, sizeof *b->results);
     b->codes = sg_alloc(n, b->outputs / 8);
-    b->distances = sg_alloc(b->audit->split->ndatabase, sizeof *b->distances);
-    if (!b->pixels || !b->adversarial || !b->keys || !b->results || !b->codes || !b->distances)
+    if (!b->pixels || !b->adversarial || !b->keys || !b->results || !b->codes)
         return sg_fail_memory(err, "the audit's images");
     for (size_t i = 0; i < n; i++) b->keys[i] = b->audit->split->query[i];
     return true;
@@ -128,7 +127,6 @@ static void bench_close(bench *b)
 {
     sg_coded_part_clear(&b->train);
     sg_coded_part_clear(&b->database);
-    sg_free(b->distances);
     sg_free(b->codes);
     sg_free(b->results);
     sg_free(b->keys);
@@ -158,23 +156,25 @@ static bool bench_open(bench *b, sg_audit *audit, const sg_audit_model *info, sg
 /* ---- one cell ---- */
 
 /* The answers of the shown queries, by (distance, place in the database). */
-static void keep_nearest(sg_cell *cell, const bench *b, size_t query)
+static bool keep_nearest(sg_cell *cell, const bench *b, sg_error *err)
 {
     const sg_audit *audit = b->audit;
-    size_t nbytes = b->outputs / 8, n = b->database.n, last = 0;
-    sg_hamming_scan(b->distances, b->codes + query * nbytes, b->database.codes, n, nbytes);
-    for (size_t j = 0; j < audit->nnearest; j++) {
-        size_t best = n;
-        for (size_t i = 0; i < n; i++) { /* the first behind the last one */
-            bool behind = !j || b->distances[i] > b->distances[last] ||
-                          (b->distances[i] == b->distances[last] && i > last);
-            if (behind && (best == n || b->distances[i] < b->distances[best])) best = i;
+    const sg_hamming_ask ask = {.k = audit->nnearest, .radius = UINT_MAX};
+    sg_near_list lists[SG_AUDIT_SHOWN];
+    if (audit->nnearest == 0) return true;
+    if (!sg_hamming_nearest(lists, b->codes, audit->nshown, b->database.codes, b->database.n, b->outputs / 8,
+                            &ask, err))
+        return false;
+    for (size_t query = 0; query < audit->nshown; query++) {
+        for (size_t j = 0; j < lists[query].n; j++) {
+            const sg_near *near = &lists[query].items[j];
+            cell->nearest[query][j] =
+                (sg_nearest){audit->split->database[near->position], near->distance,
+                             sg_labels_similar(&audit->labels, query, &b->database.labels, near->position)};
         }
-        last = best;
-        cell->nearest[query][j] =
-            (sg_nearest){audit->split->database[best], b->distances[best],
-                         sg_labels_similar(&audit->labels, query, &b->database.labels, best)};
+        sg_free(lists[query].items);
     }
+    return true;
 }
 
 static bool score_hash(sg_cell *cell, bench *b, const uint8_t *pixels, sg_error *err)
@@ -189,9 +189,8 @@ static bool score_hash(sg_cell *cell, bench *b, const uint8_t *pixels, sg_error 
     cell->map = retrieval.map;
     cell->chance = retrieval.chance;
     for (size_t i = 0; i < audit->nqueries; i++) cell->queries[i].score = retrieval.ap[i];
-    for (size_t i = 0; i < audit->nshown; i++) keep_nearest(cell, b, i);
     sg_retrieval_clear(&retrieval);
-    return true;
+    return keep_nearest(cell, b, err);
 }
 
 static bool score_classifier(sg_cell *cell, bench *b, const uint8_t *pixels, sg_error *err)

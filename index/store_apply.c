@@ -269,6 +269,38 @@ bool sg_apply_put(sg_store *store, const sg_store_op *op, sg_put_result *result,
     return ok;
 }
 
+/* Under an id that is given: neither it nor the path may be there. */
+bool sg_apply_put_as(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err)
+{
+    (void)result;
+    sg_view view;
+    sg_item other;
+    size_t nbytes = 0;
+    uint8_t *record = NULL;
+    const sg_item *item = op->data;
+    bool taken = false;
+    if (!sg_view_open(&view, store, err)) return false;
+    bool ok = sg_view_item(&other, &taken, &view, item->id, err) &&
+              (taken || !item->path || sg_view_find_path(&other, &taken, &view, item->path, err));
+    sg_view_close(&view);
+    if (!ok) return false;
+    if (taken)
+        return sg_fail(err, SG_ERR_USAGE, "%s: item %llu stands where item %llu is to go", store->dir,
+                       (unsigned long long)other.id, (unsigned long long)item->id);
+    if (item->path && !(record = make_record(&nbytes, item, err))) return false;
+    if (store->head.next_id <= item->id) store->head.next_id = item->id + 1;
+    ok = record ? insert(store, item, record, nbytes, err) : insert_code(store, item, err);
+    sg_free(record);
+    return ok;
+}
+
+bool sg_apply_generation(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err)
+{
+    (void)result, (void)err;
+    if (store->head.generation < op->id) store->head.generation = op->id;
+    return true;
+}
+
 /* --- changing what is there --- */
 
 bool sg_apply_attributes(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err)

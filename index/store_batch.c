@@ -144,14 +144,20 @@ static sg_item *copy_item(const sg_store *store, const sg_item *item)
     return copy;
 }
 
-bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
-                  sg_error *err)
+static bool check_item(const sg_store *store, const sg_item *item, sg_error *err)
 {
-    sg_put_result result = {0};
     if (item->path && !check_path(item->path, err)) return false;
     if (!check_attributes(item->attributes, item->attributes_nbytes, err)) return false;
     if (!item->path && item->attributes && item->attributes_nbytes > 0)
         return sg_fail(err, SG_ERR_USAGE, "%s: a code without a path has no attributes", store->dir);
+    return true;
+}
+
+bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
+                  sg_error *err)
+{
+    sg_put_result result = {0};
+    if (!check_item(store, item, err)) return false;
     sg_item *copy = copy_item(store, item);
     if (!copy) return sg_fail_memory(err, item->path ? item->path : "code");
     if (!perform(store, &(sg_store_op){.apply = sg_apply_put, .data = copy}, &result, err)) return false;
@@ -159,6 +165,17 @@ bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *st
     *id = result.id;
     *other = result.other;
     return true;
+}
+
+bool sg_store_put_as(sg_store *store, const sg_item *item, sg_error *err)
+{
+    sg_put_result unused;
+    if (!check_item(store, item, err)) return false;
+    if (item->id == 0 || item->id == UINT64_MAX)
+        return sg_fail(err, SG_ERR_USAGE, "%s: %llu is no id", store->dir, (unsigned long long)item->id);
+    sg_item *copy = copy_item(store, item);
+    if (!copy) return sg_fail_memory(err, item->path ? item->path : "code");
+    return perform(store, &(sg_store_op){.apply = sg_apply_put_as, .data = copy}, &unused, err);
 }
 
 /* Performs op with its own copy of nbytes (which may be none). */
@@ -180,6 +197,12 @@ bool sg_store_put_codes(uint64_t *first, sg_store *store, const uint8_t *codes, 
 bool sg_store_skip_ids(sg_store *store, uint64_t next, sg_error *err)
 {
     return perform_with(store, (sg_store_op){.apply = sg_apply_skip, .id = next}, NULL, 0, err);
+}
+
+bool sg_store_skip_generations(sg_store *store, uint64_t generation, sg_error *err)
+{
+    const sg_store_op op = {.apply = sg_apply_generation, .id = generation};
+    return perform_with(store, op, NULL, 0, err);
 }
 
 bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err)

@@ -204,6 +204,8 @@ void sg_blocks_clear(sg_store *store);
 bool sg_apply_put(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_codes(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_skip(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
+bool sg_apply_put_as(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
+bool sg_apply_generation(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_remove(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_attributes(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);
 bool sg_apply_path(sg_store *store, const sg_store_op *op, sg_put_result *result, sg_error *err);

@@ -173,7 +173,7 @@ static bool ask(size_t *nhits, finder *f, const sg_search *search, size_t first,
 /* Blocks of queries whose answers fill the memory meant for them, by what the last block's took. */
 static bool ask_all(finder *f, const sg_search *search, int radius, sg_progress *progress, sg_error *err)
 {
-    size_t block = ASK_FIRST, count, nhits;
+    size_t block = ASK_FIRST, count, nhits = 0;
     for (size_t first = 0; first < f->nruns; first += count) {
         count = f->nruns - first < block ? f->nruns - first : block;
         if (!sg_interrupt_check(err) || !ask(&nhits, f, search, first, count, radius, err)) return false;

@@ -11,16 +11,9 @@
 #define BATCH_ADDING   64 /* images a pass of the network */
 #define BATCH_ASKING   1  /* a pass costs as much as a full batch */
 
-/* What an index's folder gets for an encoder. */
-typedef struct encoder_source {
-    const char *path; /* of the model that was named */
-    sg_model *model;  /* what makes the codes */
-    bool copied;      /* that is the named file itself */
-} encoder_source;
-
 static bool put_encoder(void *context, const char *folder, sg_error *err)
 {
-    const encoder_source *source = context;
+    const sg_index_source *source = context;
     char *path;
     if (!sg_path_join(&path, folder, SG_INDEX_ENCODER, err)) return false;
     bool ok =
@@ -30,33 +23,54 @@ static bool put_encoder(void *context, const char *folder, sg_error *err)
 }
 
 /* A classifier becomes the hash of its last hidden layer's signs. */
-static bool source_load(encoder_source *source, const char *path, sg_error *err)
+static bool load_hash(sg_index_source *source, sg_error *err)
 {
-    *source = (encoder_source){.path = path, .copied = true};
-    if (!sg_model_load(&source->model, path, err)) return false;
+    if (!sg_model_load(&source->model, source->path, err)) return false;
     if (sg_model_spec(source->model)->head == SG_HEAD_HASH) return true;
     sg_model *classifier = source->model;
     source->copied = false;
-    bool ok = sg_model_signs(&source->model, classifier, err) || sg_prefix(err, "%s", path);
+    bool ok = sg_model_signs(&source->model, classifier, err) || sg_prefix(err, "%s", source->path);
     sg_model_free(classifier);
     return ok;
+}
+
+bool sg_index_source_load(sg_index_source *source, const char *path, const sg_index_ways *ways, sg_error *err)
+{
+    const sg_index_ways w = ways ? *ways : (sg_index_ways){0};
+    *source = (sg_index_source){.path = path, .copied = true, .recipe = SG_KV_INIT};
+    if (load_hash(source, err) &&
+        (!w.decode || sg_preprocess_set(&source->model->preprocess, "decode", w.decode, err)) &&
+        sg_model_set_precision(source->model, w.precision, err) &&
+        sg_recipe_now(&source->recipe, source->model, err) &&
+        (source->copied || sg_model_stamp(source->model, err)))
+        return true;
+    sg_index_source_clear(source);
+    return false;
+}
+
+void sg_index_source_clear(sg_index_source *source)
+{
+    sg_kv_clear(&source->recipe);
+    sg_model_free(source->model);
+    source->model = NULL;
+}
+
+bool sg_index_make(const char *dir, const sg_index_source *source, const char *kind,
+                   const sg_index_ways *ways, sg_error *err)
+{
+    const sg_index_ways w = ways ? *ways : (sg_index_ways){0};
+    return sg_store_create(dir, (size_t)sg_model_spec(source->model)->outputs, source->model->fingerprint,
+                           &source->recipe, kind, w.params, w.outputs, put_encoder, (void *)source, err);
 }
 
 bool sg_index_create(const char *dir, const char *model_path, const char *kind, const sg_index_ways *ways,
                      sg_error *err)
 {
-    const sg_index_ways w = ways ? *ways : (sg_index_ways){0};
-    encoder_source source = {.path = NULL};
-    sg_kv recipe = SG_KV_INIT;
-    bool ok = sg_search_kind_check(kind, err) && source_load(&source, model_path, err);
-    sg_model *model = source.model;
-    ok = ok && (!w.decode || sg_preprocess_set(&model->preprocess, "decode", w.decode, err)) &&
-         sg_model_set_precision(model, w.precision, err) && sg_recipe_now(&recipe, model, err) &&
-         (source.copied || sg_model_stamp(model, err)) &&
-         sg_store_create(dir, (size_t)sg_model_spec(model)->outputs, model->fingerprint, &recipe, kind, NULL,
-                         false, put_encoder, &source, err);
-    sg_kv_clear(&recipe);
-    sg_model_free(model);
+    sg_index_source source;
+    if (!sg_search_kind_check(kind, err) || !sg_index_source_load(&source, model_path, ways, err))
+        return false;
+    bool ok = sg_index_make(dir, &source, kind, ways, err);
+    sg_index_source_clear(&source);
     return ok;
 }
 

@@ -24,4 +24,19 @@ bool sg_index_open_encoder(sg_index *index, size_t batch, sg_error *err);
  * another (and one was open). After a failure the next call tries again. */
 bool sg_index_follow(bool *replaced, sg_index *index, sg_error *err);
 
+/* A model on its way into an index. */
+typedef struct sg_index_source {
+    const char *path; /* of the model that was named; borrowed */
+    sg_model *model;  /* what makes the codes */
+    bool copied;      /* that is the named file itself */
+    sg_kv recipe;     /* of this process */
+} sg_index_source;
+
+bool sg_index_source_load(sg_index_source *source, const char *path, const sg_index_ways *ways,
+                          sg_error *err);
+void sg_index_source_clear(sg_index_source *source);
+/* As sg_index_create, whose parts these are. */
+bool sg_index_make(const char *dir, const sg_index_source *source, const char *kind,
+                   const sg_index_ways *ways, sg_error *err);
+
 #endif

@@ -46,7 +46,21 @@ static void check_scan(scan_function *scan, size_t n, size_t nbytes, size_t shif
     free(codes);
 }
 
-/* The rows that pass a bound, against all distances; at each of a few bounds. */
+static size_t sliced(const sg_hamming_impl *impl, uint32_t *hits, const uint8_t *query, const uint8_t *codes,
+                     size_t n, size_t nbytes, unsigned bound)
+{
+    size_t groups = (n + impl->sliced_rows - 1) / impl->sliced_rows;
+    uint64_t *planes = sg_alloc_aligned(groups * impl->sliced_rows, 2 * nbytes);
+    uint16_t *slots = malloc(8 * nbytes * sizeof *slots);
+    sg_hamming_slots(slots, query, nbytes, impl->sliced_rows);
+    impl->slice(planes, codes, n, nbytes);
+    size_t found = impl->sliced(hits, planes, slots, query, codes, n, nbytes, bound);
+    free(slots);
+    sg_free_aligned(planes);
+    return found;
+}
+
+/* The rows that pass a bound, against all distances; at each of a few bounds, sliced and not. */
 static void check_filter(const sg_hamming_impl *impl, size_t n, size_t nbytes, size_t shift, sg_rng *rng)
 {
     uint8_t *codes = malloc(n * nbytes + shift + 1), *query = malloc(nbytes);
@@ -54,16 +68,18 @@ static void check_filter(const sg_hamming_impl *impl, size_t n, size_t nbytes, s
     fill(codes + shift, n, nbytes, rng);
     fill(query, 1, nbytes, rng);
     const unsigned bounds[] = {0, 1, (unsigned)nbytes * 7 / 2, (unsigned)nbytes * 4, (unsigned)nbytes * 8};
-    for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++) {
+    for (size_t b = 0; b < 2 * (sizeof bounds / sizeof *bounds); b++) {
+        unsigned bound = bounds[b / 2];
         size_t found = 0;
         hits[n] = 0xabcdabcd;
-        size_t count = impl->filter(hits, query, codes + shift, n, nbytes, bounds[b]);
+        size_t count = b % 2 ? sliced(impl, hits, query, codes + shift, n, nbytes, bound)
+                             : impl->filter(hits, query, codes + shift, n, nbytes, bound);
         for (size_t i = 0; i < n; i++) {
             unsigned d = distance_of(query, codes + shift + i * nbytes, nbytes);
-            if (d > bounds[b]) continue;
+            if (d > bound) continue;
             if (found >= count || hits[found] != (d << 16 | (uint32_t)i))
                 fail_msg("%s: n %zu nbytes %zu bound %u: row %zu at %u is not there", impl->name, n, nbytes,
-                         bounds[b], i, d);
+                         bound, i, d);
             found++;
         }
         assert_int_equal(count, found);
@@ -82,7 +98,8 @@ static void test_filters_against_bits(void **state)
     for (size_t k = 0; k < kernels; k++) {
         sg_rng rng = sg_rng_at(k, SG_RNG_TEST, 1, 0);
         for (size_t nbytes = 1; impls[k].usable() && nbytes <= SG_BITS_MAX / 8; nbytes += nbytes < 20 ? 1 : 4)
-            for (size_t n = 0; n <= 300; n += n < 3 ? 1 : 99) check_filter(&impls[k], n, nbytes, n % 9, &rng);
+            for (size_t n = 0; n <= 700; n += n < 3 ? 1 : 199)
+                check_filter(&impls[k], n, nbytes, n % 9, &rng);
         if (impls[k].usable()) check_filter(&impls[k], SG_HAMMING_ROWS_MAX, 1, 0, &rng);
     }
 }

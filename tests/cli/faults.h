@@ -20,11 +20,12 @@
 
 #define ARGUMENTS_MAX 12
 
-/* A command, run in a folder that holds the index "idx"; the pictures lie beside that folder. */
+/* A command, run in a folder that holds the index "idx", and "fit", whose pictures are all as they were; the pictures lie
+ * beside that folder. */
 typedef struct trial {
     const char *name;                     /* "index add" */
     const char *arguments[ARGUMENTS_MAX]; /* after it */
-    const char *makes;                    /* the index that it makes; NULL: it changes "idx", if anything */
+    const char *makes; /* the index that it makes, or changes; NULL: it changes "idx", if anything */
     enum {
         BATCHES, /* whole batches of it may be done */
         WHOLE,   /* all or nothing */
@@ -38,6 +39,7 @@ static const trial trials[] = {
     {"index remove", {"idx", "../photos/1.png", "../photos/2.png", "--id", "7"}, NULL, WHOLE},
     {"index sync", {"idx", "../photos", "--prune", "-q"}, NULL, BATCHES},
     {"index rebuild", {"idx", "--kind", "mih", "-q"}, NULL, WHOLE},
+    {"index rebuild", {"fit", "--encoder", "../longer/best.safetensors", "-q"}, "fit", WHOLE},
     {"index compact", {"idx", "-q"}, NULL, WHOLE},
     {"index copy", {"idx", "new", "-q"}, "new", WHOLE},
     {"index repair", {"idx", "-o", "new", "-q"}, "new", WHOLE},
@@ -220,14 +222,21 @@ static inline outcome run_trial(const trial *t, const char *fault, double delay)
 
 static inline void renew_work(void)
 {
-    shell("rm -rf work && mkdir work && cp -a idx work/");
+    shell("rm -rf work && mkdir work && cp -a idx fit work/");
 }
 
 static inline bool exists(const trial *t)
 {
     const trial help = {.name = t->name, .arguments = {"--help"}};
+    char command[64];
     renew_work();
-    return run_trial(&help, NULL, -1).status == 0;
+    bool there = run_trial(&help, NULL, -1).status == 0;
+    for (size_t i = 0; there && i < ARGUMENTS_MAX && t->arguments[i]; i++) {
+        if (strncmp(t->arguments[i], "--", 2) != 0) continue;
+        snprintf(command, sizeof command, "grep -q -e '%s' out", t->arguments[i]);
+        there = system(command) == 0;
+    }
+    return there;
 }
 
 /* What a trial begins with and leads to. */
@@ -364,6 +373,10 @@ static inline void make_world(void)
           "\"$SIGNET\" index create other --model run/best.safetensors -q && "
           "\"$SIGNET\" index add other others -q --threads 1 >out && "
           "\"$SIGNET\" index export other -o other.jsonl -q");
+    shell("\"$SIGNET\" index create fit --model run/best.safetensors -q && "
+          "\"$SIGNET\" index add fit photos -q --threads 1 >out && \"$SIGNET\" train --weights "
+          "run/best.safetensors --data folder:exported --val 0 --bits 24 --epochs 1 --batch 8 --threads 1 -q "
+          "-o longer");
 }
 
 /* Can this be tried here? Exits with a word when not. */

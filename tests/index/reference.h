@@ -13,28 +13,54 @@ typedef struct ref_item {
     uint64_t id, nbytes;
     int64_t mtime_ns;
     bool foreign;
-    char *path;
+    char *path; /* NULL: bare */
     uint8_t content[SG_CONTENT_NBYTES];
     uint8_t code[SG_BITS_MAX / 8];
+    char *attributes; /* packed */
+    size_t attributes_nbytes;
+    float *outputs; /* NULL: none */
 } ref_item;
+
+typedef struct ref_pair {
+    uint64_t a, b; /* a < b */
+} ref_pair;
 
 typedef struct reference {
     size_t nbits;
     ref_item *items; /* ascending id */
     size_t n, cap;
     uint64_t next_id;
+    bool keeps_outputs;
+    ref_pair *pairs; /* in no order */
+    size_t npairs;
+    const char *kind, *probe; /* search kind, and its param "probe" or NULL */
 } reference;
 
 static inline reference ref_new(size_t nbits)
 {
-    return (reference){.nbits = nbits, .next_id = 1};
+    return (reference){.nbits = nbits, .next_id = 1, .kind = "flat"};
+}
+
+static inline void ref_item_free(ref_item *item)
+{
+    free(item->path);
+    free(item->attributes);
+    free(item->outputs);
 }
 
 static inline void ref_free(reference *ref)
 {
-    for (size_t i = 0; i < ref->n; i++) free(ref->items[i].path);
+    for (size_t i = 0; i < ref->n; i++) ref_item_free(&ref->items[i]);
     free(ref->items);
+    free(ref->pairs);
     *ref = (reference){0};
+}
+
+static inline void *ref_dup(const void *bytes, size_t nbytes)
+{
+    void *copy = bytes ? malloc(nbytes + 1) : NULL;
+    if (copy && nbytes > 0) memcpy(copy, bytes, nbytes);
+    return copy;
 }
 
 static inline reference ref_copy(const reference *from)
@@ -43,16 +69,20 @@ static inline reference ref_copy(const reference *from)
     to.items = calloc(from->n + 1, sizeof *to.items);
     to.cap = from->n + 1;
     for (size_t i = 0; i < from->n; i++) {
-        to.items[i] = from->items[i];
-        to.items[i].path = strdup(from->items[i].path);
+        ref_item *item = &to.items[i];
+        *item = from->items[i];
+        item->path = ref_dup(item->path, item->path ? strlen(item->path) + 1 : 0);
+        item->attributes = ref_dup(item->attributes, item->attributes_nbytes);
+        item->outputs = ref_dup(item->outputs, from->nbits * sizeof(float));
     }
+    to.pairs = ref_dup(from->pairs, from->npairs * sizeof *from->pairs);
     return to;
 }
 
 static inline ref_item *ref_path(reference *ref, const char *path)
 {
     for (size_t i = 0; i < ref->n; i++)
-        if (strcmp(ref->items[i].path, path) == 0) return &ref->items[i];
+        if (ref->items[i].path && strcmp(ref->items[i].path, path) == 0) return &ref->items[i];
     return NULL;
 }
 
@@ -63,39 +93,83 @@ static inline ref_item *ref_id(reference *ref, uint64_t id)
     return NULL;
 }
 
+static inline void ref_pair_set(reference *ref, uint64_t a, uint64_t b, bool marked)
+{
+    const ref_pair pair = a < b ? (ref_pair){a, b} : (ref_pair){b, a};
+    size_t kept = 0;
+    ref->pairs = realloc(ref->pairs, (ref->npairs + 1) * sizeof pair);
+    for (size_t i = 0; i < ref->npairs; i++)
+        if (ref->pairs[i].a != pair.a || ref->pairs[i].b != pair.b) ref->pairs[kept++] = ref->pairs[i];
+    if (marked) ref->pairs[kept++] = pair;
+    ref->npairs = kept;
+}
+
 static inline void ref_remove(reference *ref, ref_item *item)
 {
-    free(item->path);
+    size_t kept = 0;
+    for (size_t i = 0; i < ref->npairs; i++)
+        if (ref->pairs[i].a != item->id && ref->pairs[i].b != item->id) ref->pairs[kept++] = ref->pairs[i];
+    ref->npairs = kept;
+    ref_item_free(item);
     memmove(item, item + 1, (size_t)(ref->items + --ref->n - item) * sizeof *item);
+}
+
+static inline ref_item *ref_append(reference *ref)
+{
+    if (ref->n == ref->cap) {
+        ref->cap = ref->cap ? 2 * ref->cap : 16;
+        ref->items = realloc(ref->items, ref->cap * sizeof *ref->items);
+    }
+    ref->items[ref->n] = (ref_item){.id = ref->next_id++};
+    return &ref->items[ref->n++];
+}
+
+static inline void ref_set_attributes(ref_item *item, const char *data, size_t nbytes)
+{
+    free(item->attributes);
+    item->attributes = ref_dup(nbytes > 0 ? data : NULL, nbytes);
+    item->attributes_nbytes = nbytes;
+}
+
+static inline void ref_put_code(reference *ref, const uint8_t *code)
+{
+    memcpy(ref_append(ref)->code, code, ref->nbits / 8);
 }
 
 /* What put should do, by its description in the header. */
 static inline uint64_t ref_put(reference *ref, sg_put_kind *kind, uint64_t *other, const sg_item *item)
 {
-    ref_item *old = ref_path(ref, item->path);
+    ref_item *old = item->path ? ref_path(ref, item->path) : NULL, inherited = {0};
     *kind = old ? SG_PUT_UPDATED : SG_PUT_ADDED;
     *other = 0;
+    if (old && item->attributes) ref_set_attributes(old, item->attributes, item->attributes_nbytes);
     if (old && memcmp(old->content, item->content, SG_CONTENT_NBYTES) == 0) {
         *kind = SG_PUT_UNCHANGED;
         old->nbytes = item->nbytes;
         old->mtime_ns = item->mtime_ns;
         return old->id;
     }
-    for (size_t i = ref->n; i-- > 0;)
-        if (memcmp(ref->items[i].content, item->content, SG_CONTENT_NBYTES) == 0) *other = ref->items[i].id;
+    for (size_t i = ref->n; item->path && i-- > 0;)
+        if (ref->items[i].path && memcmp(ref->items[i].content, item->content, SG_CONTENT_NBYTES) == 0)
+            *other = ref->items[i].id;
     if (*other && !old) *kind = SG_PUT_DUPLICATE;
-    if (old) ref_remove(ref, old);
-    if (ref->n == ref->cap) {
-        ref->cap = ref->cap ? 2 * ref->cap : 16;
-        ref->items = realloc(ref->items, ref->cap * sizeof *ref->items);
+    if (old) {
+        ref_set_attributes(&inherited, old->attributes, old->attributes_nbytes);
+        ref_remove(ref, old);
+    } else {
+        ref_set_attributes(&inherited, item->attributes, item->attributes_nbytes);
     }
-    ref_item *fresh = &ref->items[ref->n++];
-    *fresh = (ref_item){.id = ref->next_id++,
-                        .foreign = item->foreign,
-                        .nbytes = item->nbytes,
-                        .mtime_ns = item->mtime_ns,
-                        .path = strdup(item->path)};
-    memcpy(fresh->content, item->content, SG_CONTENT_NBYTES);
+    ref_item *fresh = ref_append(ref);
+    if (item->path) {
+        fresh->foreign = item->foreign;
+        fresh->nbytes = item->nbytes;
+        fresh->mtime_ns = item->mtime_ns;
+        fresh->path = strdup(item->path);
+        memcpy(fresh->content, item->content, SG_CONTENT_NBYTES);
+    }
+    fresh->attributes = inherited.attributes;
+    fresh->attributes_nbytes = inherited.attributes_nbytes;
+    if (ref->keeps_outputs) fresh->outputs = ref_dup(item->outputs, ref->nbits * sizeof(float));
     memcpy(fresh->code, item->code, ref->nbits / 8);
     return fresh->id;
 }
@@ -136,7 +210,10 @@ static inline bool compare_next(void *context, const sg_item *item, sg_error *er
     const ref_item *want = &c->ref->items[c->n];
     c->equal = c->n < c->ref->n && item->id == want->id && item->nbytes == want->nbytes &&
                item->mtime_ns == want->mtime_ns && item->foreign == want->foreign &&
-               strcmp(item->path, want->path) == 0 &&
+               !item->path == !want->path && (!item->path || strcmp(item->path, want->path) == 0) &&
+               item->attributes_nbytes == want->attributes_nbytes &&
+               (want->attributes_nbytes == 0 ||
+                memcmp(item->attributes, want->attributes, want->attributes_nbytes) == 0) &&
                memcmp(item->content, want->content, SG_CONTENT_NBYTES) == 0 &&
                memcmp(item->code, want->code, c->ref->nbits / 8) == 0;
     c->n++;
@@ -147,6 +224,42 @@ static inline bool equal_items(sg_store *store, const reference *ref, sg_error *
 {
     comparison c = {ref, 0, true};
     return sg_store_each(store, compare_next, &c, err) && c.equal && c.n == ref->n;
+}
+
+/* Every item's own outputs, or none. */
+static inline bool equal_outputs(sg_store *store, const reference *ref, sg_error *err)
+{
+    float outputs[SG_BITS_MAX];
+    bool found;
+    for (size_t i = 0; i < ref->n; i++) {
+        const ref_item *want = &ref->items[i];
+        if (!sg_store_outputs(outputs, &found, store, want->id, err) || found != (want->outputs != NULL) ||
+            (found && memcmp(outputs, want->outputs, ref->nbits * sizeof *outputs) != 0))
+            return false;
+    }
+    return true;
+}
+
+typedef struct pair_comparison {
+    const reference *ref;
+    size_t n;
+    ref_pair last;
+} pair_comparison;
+
+static inline bool compare_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
+{
+    (void)err;
+    pair_comparison *c = context;
+    assert_true(a < b && (a > c->last.a || (a == c->last.a && b > c->last.b)));
+    c->last = (ref_pair){a, b};
+    for (size_t i = 0; i < c->ref->npairs; i++) c->n += c->ref->pairs[i].a == a && c->ref->pairs[i].b == b;
+    return true;
+}
+
+static inline bool equal_pairs(sg_store *store, const reference *ref, sg_error *err)
+{
+    pair_comparison c = {.ref = ref};
+    return sg_store_pairs(store, compare_pair, &c, err) && c.n == ref->npairs;
 }
 
 /* Codes and ids as loaded. *loaded: whether load itself succeeded. */
@@ -178,22 +291,39 @@ static inline void assert_sound(sg_store *store)
     assert_int_equal(faults, 0);
 }
 
+/* What the store says of itself. */
+static inline void assert_info(sg_store *store, const reference *ref)
+{
+    sg_error err = {0};
+    sg_store_info info;
+    uint64_t foreign = 0, bare = 0;
+    for (size_t i = 0; i < ref->n; i++) {
+        foreign += ref->items[i].foreign;
+        bare += !ref->items[i].path;
+    }
+    if (!sg_store_info_get(&info, store, &err)) fail_msg("%s", err.message);
+    assert_int_equal(info.items, ref->n);
+    assert_int_equal(info.bare, bare);
+    assert_int_equal(info.next_id, ref->next_id);
+    assert_int_equal(info.foreign, foreign);
+    assert_int_equal(info.nbits, ref->nbits);
+    assert_int_equal(info.outputs, ref->keeps_outputs);
+    assert_string_equal(info.kind, ref->kind);
+    const char *probe = sg_kv_get(&info.params, "probe");
+    assert_true(ref->probe ? probe && strcmp(probe, ref->probe) == 0 : info.params.n == 0);
+    sg_store_info_clear(&info);
+}
+
 /* Everything the store can say equals the reference, and it verifies. */
 static inline void assert_equals(sg_store *store, reference *ref)
 {
     sg_error err = {0};
-    sg_store_info info;
     bool loaded;
-    assert_true(sg_store_info_get(&info, store, &err));
-    assert_int_equal(info.items, ref->n);
-    assert_int_equal(info.next_id, ref->next_id);
-    uint64_t foreign = 0;
-    for (size_t i = 0; i < ref->n; i++) foreign += ref->items[i].foreign;
-    assert_int_equal(info.foreign, foreign);
-    assert_int_equal(info.nbits, ref->nbits);
-    sg_store_info_clear(&info);
+    assert_info(store, ref);
     if (!equal_items(store, ref, &err)) fail_msg("items differ: %s", err.message);
     if (!equal_codes(&loaded, store, ref, &err)) fail_msg("codes differ: %s", err.message);
+    if (!equal_outputs(store, ref, &err)) fail_msg("outputs differ: %s", err.message);
+    if (!equal_pairs(store, ref, &err)) fail_msg("pairs differ: %s", err.message);
     assert_sound(store);
 }
 
@@ -205,15 +335,24 @@ static inline sg_store *open_store(const char *dir, bool writable)
     return store;
 }
 
-static inline void create_store(const char *dir, size_t nbits)
+static inline void create_store_of(const char *dir, const reference *ref)
 {
     sg_error err = {0};
-    sg_kv recipe = SG_KV_INIT;
+    sg_kv recipe = SG_KV_INIT, params = SG_KV_INIT;
     assert_true(sg_kv_set(&recipe, "resize", "32", &err));
     assert_true(sg_kv_set(&recipe, "instructions", "avx2", &err));
-    if (!sg_store_create(dir, nbits, FINGERPRINT, &recipe, "flat", NULL, false, NULL, NULL, &err))
+    if (ref->probe) assert_true(sg_kv_set(&params, "probe", ref->probe, &err));
+    if (!sg_store_create(dir, ref->nbits, FINGERPRINT, &recipe, ref->kind, &params, ref->keeps_outputs, NULL,
+                         NULL, &err))
         fail_msg("%s", err.message);
     sg_kv_clear(&recipe);
+    sg_kv_clear(&params);
+}
+
+static inline void create_store(const char *dir, size_t nbits)
+{
+    const reference ref = ref_new(nbits);
+    create_store_of(dir, &ref);
 }
 
 static inline void begin(sg_store *store)

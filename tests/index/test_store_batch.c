@@ -1,27 +1,122 @@
 #include "reference.h"
 
-/* One random step: mostly puts of few paths and few contents, so that all cases of put meet; some removals. */
-static void random_step(sg_store *store, reference *ref, sg_rng *rng)
+static ref_item *random_item(reference *ref, sg_rng *rng)
 {
-    sg_error err = {0};
+    return &ref->items[sg_rng_below(rng, ref->n)];
+}
+
+/* Of few paths and few contents, so that all cases of put meet. */
+static void random_put(sg_store *store, reference *ref, sg_rng *rng)
+{
+    static const struct {
+        const char *data;
+        size_t nbytes;
+    } attributes[] = {{NULL, 0}, {NULL, 0}, {"", 0}, {"a\0b\0", 4}, {"label\0cat\0label\0dog\0", 20}};
     uint8_t code[SG_BITS_MAX / 8];
+    float outputs[SG_BITS_MAX];
     char path[32];
-    if (ref->n > 0 && sg_rng_below(rng, 4) == 0) {
-        ref_item *item = &ref->items[sg_rng_below(rng, ref->n)];
-        if (!sg_store_remove(store, item->id, &err)) fail_msg("%s", err.message);
-        ref_remove(ref, item);
-        return;
-    }
     snprintf(path, sizeof path, "/r/%d", (int)sg_rng_below(rng, 60));
     sg_item item = make_item(path, sg_rng_below(rng, 40), sg_rng_below(rng, 3), 5, code, ref->nbits);
+    size_t pick = sg_rng_below(rng, sizeof attributes / sizeof *attributes);
+    if (sg_rng_below(rng, 8) == 0) {
+        item.path = NULL;
+    } else {
+        item.attributes = attributes[pick].data;
+        item.attributes_nbytes = attributes[pick].nbytes;
+    }
+    for (size_t i = 0; i < ref->nbits; i++) outputs[i] = (float)sg_rng_below(rng, 1000) - 500;
+    if (sg_rng_below(rng, 3)) item.outputs = outputs;
     assert_put(store, ref, &item);
+}
+
+static void random_codes(sg_store *store, reference *ref, sg_rng *rng)
+{
+    sg_error err = {0};
+    uint64_t first;
+    size_t n = sg_rng_below(rng, 4), nbytes = ref->nbits / 8;
+    uint8_t codes[3 * SG_BITS_MAX / 8];
+    for (size_t i = 0; i < n * nbytes; i++) codes[i] = (uint8_t)sg_rng_u32(rng);
+    assert_true(sg_store_put_codes(&first, store, codes, n, &err));
+    assert_int_equal(first, ref->next_id);
+    for (size_t i = 0; i < n; i++) ref_put_code(ref, codes + i * nbytes);
+}
+
+static void random_change(sg_store *store, reference *ref, sg_rng *rng)
+{
+    static const char packed[] = "label\0cow\0x\0\0";
+    sg_error err = {0};
+    char path[32];
+    ref_item *item = random_item(ref, rng), *other;
+    bool is_new = sg_rng_below(rng, 2);
+    if (is_new) {
+        size_t nbytes = sg_rng_below(rng, 2) ? sizeof packed - 1 : 0;
+        bool ok = sg_store_set_attributes(store, item->id, packed, nbytes, &err);
+        assert_int_equal(ok, item->path != NULL);
+        if (ok) ref_set_attributes(item, packed, nbytes);
+    } else {
+        snprintf(path, sizeof path, "/r/%d", (int)sg_rng_below(rng, 60));
+        other = ref_path(ref, path);
+        bool ok = sg_store_set_path(store, item->id, path, &err);
+        assert_int_equal(ok, item->path && (!other || other == item));
+        if (ok) {
+            free(item->path);
+            item->path = strdup(path);
+        }
+    }
+    if (err.code) assert_int_equal(err.code, SG_ERR_USAGE); /* and the batch goes on */
+}
+
+static void random_pair(sg_store *store, reference *ref, sg_rng *rng)
+{
+    sg_error err = {0};
+    uint64_t a = random_item(ref, rng)->id, b = random_item(ref, rng)->id;
+    bool marked = sg_rng_below(rng, 3) > 0, ok = sg_store_pair_set(store, a, b, marked, &err);
+    assert_int_equal(ok, a != b);
+    if (ok) ref_pair_set(ref, a, b, marked);
+}
+
+static void random_search(sg_store *store, reference *ref, sg_rng *rng)
+{
+    sg_error err = {0};
+    sg_kv params = SG_KV_INIT;
+    ref->kind = sg_rng_below(rng, 2) ? "flat" : "fifteen-letters";
+    ref->probe = sg_rng_below(rng, 2) ? "8" : NULL;
+    if (ref->probe) assert_true(sg_kv_set(&params, "probe", ref->probe, &err));
+    assert_true(sg_store_set_search(store, ref->kind, ref->probe ? &params : NULL, &err));
+    sg_kv_clear(&params);
+}
+
+static void random_remove(sg_store *store, reference *ref, sg_rng *rng)
+{
+    sg_error err = {0};
+    ref_item *item = random_item(ref, rng);
+    if (!sg_store_remove(store, item->id, &err)) fail_msg("%s", err.message);
+    ref_remove(ref, item);
+}
+
+static void random_step(sg_store *store, reference *ref, sg_rng *rng)
+{
+    int pick = (int)sg_rng_below(rng, 20);
+    if (pick < 9 || ref->n == 0)
+        random_put(store, ref, rng);
+    else if (pick < 13)
+        random_remove(store, ref, rng);
+    else if (pick < 14)
+        random_codes(store, ref, rng);
+    else if (pick < 17)
+        random_change(store, ref, rng);
+    else if (pick < 19)
+        random_pair(store, ref, rng);
+    else
+        random_search(store, ref, rng);
 }
 
 static void random_life(size_t nbits, uint64_t seed)
 {
     sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, nbits, 0);
     reference ref = ref_new(nbits), before;
-    create_store("idx", nbits);
+    ref.keeps_outputs = seed % 2;
+    create_store_of("idx", &ref);
     sg_store *store = open_store("idx", true);
     for (int batch = 0; batch < 60; batch++) {
         before = ref_copy(&ref);
@@ -64,7 +159,9 @@ static void test_large_batch(void **state)
     reference ref = ref_new(64);
     uint8_t code[8];
     static char path[4000];
-    create_store("idx", 64);
+    sg_rng rng = sg_rng_at(3, SG_RNG_TEST, 0, 0);
+    ref.keeps_outputs = true;
+    create_store_of("idx", &ref);
     sg_store *store = open_store("idx", true);
     add_items(store, &ref, 0, 100);
     begin(store);
@@ -74,6 +171,7 @@ static void test_large_batch(void **state)
         path[strlen(path)] = '-';
         sg_item item = make_item(path, 1000 + i, i, 1, code, 64);
         assert_put(store, &ref, &item);
+        if (i < 1000 && i % 5 == 0) random_step(store, &ref, &rng); /* each kind of operation is done again */
         if (i % 1000 == 999) {
             assert_true(sg_store_remove(store, ref.items[3].id, &err));
             ref_remove(&ref, &ref.items[3]);

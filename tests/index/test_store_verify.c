@@ -159,6 +159,20 @@ static void repeat_path(sg_store *store, const reference *ref)
     put_entry(store, SG_TABLE_PATHS, ref_key, sizeof ref_key, NULL, 0);
 }
 
+/* The code of an item with a path, marked as one without; and nothing the matter with it else. */
+static void mark_bare(sg_store *store, const reference *ref)
+{
+    sg_error err = {0};
+    assert_true(sg_blocks_drop(store, ref->items[5].id, &err));
+    assert_true(sg_blocks_set(store, ref->items[5].id, ref->items[5].code, 1, true, &err));
+}
+
+static void miscount_bare(sg_store *store, const reference *ref)
+{
+    (void)ref;
+    store->head.bare++;
+}
+
 static void gather(void *context, const char *fault)
 {
     sg_buf_printf(context, "%s\n", fault);
@@ -181,7 +195,9 @@ static void test_contradictions(void **state)
                  {miscount, "40 items are recorded; there are 39 items"},
                  {add_code, "codes 0 hold ids that were never given"},
                  {misplace_item, "item 7 stands under another id"},
-                 {repeat_path, "has a path that another item has too"}};
+                 {repeat_path, "has a path that another item has too"},
+                 {mark_bare, "item 7 has a code that is marked as without a path"},
+                 {miscount_bare, "0 of 1 without a path"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sg_error err = {0};
         reference ref = ref_new(64);

@@ -33,11 +33,19 @@ typedef struct sg_hamming_impl {
      * SG_HAMMING_ROWS_MAX; hits has room for n. */
     size_t (*filter)(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n, size_t nbytes,
                      unsigned bound);
+    /* The same for many queries: the rows are turned into planes once. For `nbits` bits each group of sliced_rows rows
+     * takes sliced_rows * nbits / 4 bytes (64-byte aligned); slots: of the query, by sg_hamming_slots. */
+    size_t sliced_rows;
+    void (*slice)(uint64_t *planes, const uint8_t *codes, size_t n, size_t nbytes);
+    size_t (*sliced)(uint32_t *hits, const uint64_t *planes, const uint16_t *slots, const uint8_t *query,
+                     const uint8_t *codes, size_t n, size_t nbytes, unsigned bound);
     double row_ns, byte_ns; /* what sg_hamming_scan_cost is made of */
 } sg_hamming_impl;
 #define SG_HAMMING_ROWS_MAX 65536
 const sg_hamming_impl *sg_hamming_impls(size_t *n);
 const sg_hamming_impl *sg_hamming_best(void); /* the last that this processor can run */
+/* Where a query's planes stand among those of a group: slots (8 nbytes). */
+void sg_hamming_slots(uint16_t *slots, const uint8_t *query, size_t nbytes, size_t sliced_rows);
 
 /* The scan: the nearest of n codes, every one of them looked at. */
 typedef struct sg_near {

@@ -72,6 +72,17 @@ typedef struct sg_store_sizes {
  * Readers go over to the new file with their next call. only_ask: tells the sizes, changes nothing. */
 bool sg_store_compact(sg_store_sizes *sizes, const char *dir, bool only_ask, int timeout_ms, sg_error *err);
 
+/* A store that takes the place of another is made in a folder beside that, whose name is always the same: what a killed
+ * process has left of it is found again. *resolved: dir without symlinks; *beside: that folder's path (both the caller's).
+ * SG_ERR_UNSUPPORTED when the two could not be exchanged: a disk's own folder; a file system that cannot: SG_ERR_IO. */
+bool sg_store_beside(char **resolved, char **beside, const char *dir, sg_error *err);
+/* Removes that folder, if it is there. */
+void sg_store_discard(const char *beside);
+/* Exchanges the folders of two stores that are open for writing, in one step, then removes the old one. Files of others in
+ * the old folder are carried over; owners and modes are as they were. Both can only be closed then. Readers of the old
+ * one go over to the new with their next call, or are told that it is another encoder's. */
+bool sg_store_replace(sg_store *store, sg_store *by, sg_error *err);
+
 /* Writing: a batch is one transaction. begin, then any of the calls below, then commit or abort. What fails by
  * SG_ERR_NOT_FOUND or SG_ERR_USAGE changes nothing, and the batch goes on; after another failure it can only be
  * aborted. A full map grows by itself. */
@@ -83,6 +94,11 @@ typedef enum { SG_PUT_ADDED, SG_PUT_UPDATED, SG_PUT_UNCHANGED, SG_PUT_DUPLICATE 
  * nowhere else; also told of an update). path NULL: a bare code is added. item->id is ignored. */
 bool sg_store_put(sg_put_kind *kind, uint64_t *id, uint64_t *other, sg_store *store, const sg_item *item,
                   sg_error *err);
+/* Adds an item that is carried over from another store, under item->id: SG_ERR_USAGE when an item has that id or that path.
+ * For a store that nobody has read yet: who has its codes looks for new ones above the ids that he knows. */
+bool sg_store_put_as(sg_store *store, const sg_item *item, sg_error *err);
+/* Generations from now on are above `generation`: for a store that takes the place of another. */
+bool sg_store_skip_generations(sg_store *store, uint64_t generation, sg_error *err);
 /* Adds n bare codes (n, nbits / 8), which get the ids *first to *first + n - 1. */
 bool sg_store_put_codes(uint64_t *first, sg_store *store, const uint8_t *codes, size_t n, sg_error *err);
 /* The next id to be given is `next`; below what it is: SG_ERR_USAGE. */

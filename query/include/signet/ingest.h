@@ -12,10 +12,12 @@
 /* An index folder opened together with its encoder. */
 typedef struct sg_index sg_index;
 
-/* What an index's recipe says in the place of the model's own; NULL leaves that. */
+/* What an index's recipe says in the place of the model's own (NULL leaves that), and what else it is to be. */
 typedef struct sg_index_ways {
     const char *decode;    /* "exact", "scaled" */
     const char *precision; /* as in sg_precision_parse; what "auto" is here is recorded */
+    const sg_kv *params;   /* of the search kind */
+    bool outputs;          /* keep the real outputs behind the codes too */
 } sg_index_ways;
 
 /* Makes dir with the store and a copy of the model; of a classifier, with the hash that sg_model_signs makes of it, in these

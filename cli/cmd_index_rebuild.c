@@ -1,0 +1,107 @@
+/* signet index rebuild: an index's codes made anew. */
+#include "commands.h"
+
+#include <inttypes.h>
+#include <signet/reencode.h>
+
+typedef struct rebuild_options {
+    const char *encoder;
+    sg_index_ways ways;
+    bool drop_bare, dry_run, json;
+} rebuild_options;
+
+#define AT(member) offsetof(rebuild_options, member)
+
+typedef struct notes {
+    sg_progress progress;
+} notes;
+
+static void note(void *context, sg_reencode_event event, const char *path, const char *what)
+{
+    notes *n = context;
+    (void)path;
+    sg_progress_end(&n->progress);
+    cli_warn("%s: %s", event == SG_REENCODE_CHANGED ? "changed" : "left out", what);
+}
+
+static bool report(const sg_reencode_counts *c, const cli_call *call, sg_error *err)
+{
+    const rebuild_options *o = call->options;
+    if (o->json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_path(root, "index", call->args[0]);
+        sg_json_add_bool(root, "current", c->current);
+        sg_json_add_int(root, "encoded", (int64_t)c->encoded);
+        sg_json_add_int(root, "resumed", (int64_t)c->resumed);
+        sg_json_add_int(root, "changed", (int64_t)c->changed);
+        sg_json_add_int(root, "gone", (int64_t)c->gone);
+        sg_json_add_int(root, "broken", (int64_t)c->broken);
+        sg_json_add_int(root, "bare", (int64_t)c->bare);
+        if (o->dry_run) sg_json_add_bool(root, "dry_run", true);
+        return cli_print_json(root, err);
+    }
+    if (c->current) {
+        printf("%s is made by this encoder already\n", call->args[0]);
+        return cli_stdout_check(err);
+    }
+    printf("%sencoded %" PRIu64 ", resumed %" PRIu64 ", changed %" PRIu64 ", gone %" PRIu64
+           ", broken %" PRIu64 ", bare codes dropped %" PRIu64 "\n",
+           o->dry_run ? "would be: " : "", c->encoded, c->resumed, c->changed, c->gone, c->broken, c->bare);
+    return cli_stdout_check(err);
+}
+
+static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
+{
+    const rebuild_options *o = call->options;
+    sg_reencode_counts counts;
+    notes n;
+    if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
+    if (!o->encoder) return sg_fail(err, SG_ERR_USAGE, "--encoder is missing");
+    const sg_reencode_options options = {.ways = o->ways,
+                                         .drop_bare = o->drop_bare,
+                                         .dry_run = o->dry_run,
+                                         .max_pixels = (uint64_t)call->common.max_pixels,
+                                         .threads = (int)call->common.threads,
+                                         .note = note,
+                                         .context = &n,
+                                         .progress = &n.progress};
+    sg_progress_init(&n.progress, cli_log(call), "rebuild", "images", 0);
+    bool ok = sg_index_reencode(&counts, call->args[0], o->encoder, &options, err);
+    sg_progress_end(&n.progress);
+    if (ok) ok = report(&counts, call, err);
+    if (!ok && err->code == SG_ERR_INTERRUPTED)
+        sg_prefix(err,
+                  "%s is as it was; %" PRIu64 " are encoded anew, and the same command goes on from there",
+                  call->args[0], counts.encoded + counts.resumed);
+    if (counts.changed || counts.gone || counts.broken) *status = 1;
+    return ok;
+}
+
+static const cli_option rebuild_rows[] = {
+    {"encoder", 0, CLI_TEXT, AT(encoder), "FILE",
+     "encode all pictures anew by this model; ids, attributes and pairs stay, and\n" CLI_HELP_INDENT
+     "the old index answers until the new one is whole; cut short, the same\n" CLI_HELP_INDENT
+     "command goes on",
+     0, 0},
+    {"decode", 0, CLI_TEXT, AT(ways.decode), "HOW",
+     "scaled: a large JPEG at a fraction of its size; exact: all of it (default: the model's)", 0, 0},
+    CLI_PRECISION_OPTION(rebuild_options, ways.precision, "the model's"),
+    {"drop-bare", 0, CLI_FLAG, AT(drop_bare), NULL,
+     "leave out codes without a picture, which cannot be encoded anew (default:\n" CLI_HELP_INDENT
+     "they are refused)",
+     0, 0},
+    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only say what would be done, by the files' sizes and times",
+     0, 0},
+    {"json", 0, CLI_FLAG, AT(json), NULL, "the counts as one JSON object", 0, 0},
+};
+
+const cli_command cmd_index_rebuild = {
+    .name = "index rebuild",
+    .summary = "make an index's codes anew by another model",
+    .usage = "INDEX --encoder FILE [--decode scaled|exact] [--precision f32|bf16|auto]",
+    .examples = "index rebuild PHOTOS.index --encoder RUN/best.safetensors",
+    .options = rebuild_rows,
+    .noptions = sizeof rebuild_rows / sizeof *rebuild_rows,
+    .options_size = sizeof(rebuild_options),
+    .run = run_rebuild,
+};
