@@ -58,16 +58,16 @@ bool sg_rows_check_bits(const sg_rows *rows, size_t nbits, const char *path, sg_
 
 #define ID_MAX INT64_MAX /* FAISS and NumPy have signed ones */
 
-typedef struct import {
-    sg_join join;
+typedef struct importing {
+    sg_join join; /* store NULL: the rows are only looked at */
     const sg_document *doc;
     bool keep_ids;
     uint64_t next_id; /* the lowest that may be kept */
     uint64_t row;     /* from 1 */
-} import;
+} importing;
 
 /* Ids that are to be kept: said, ascending, beyond all that were given. */
-static bool check_id(import *in, uint64_t id, sg_error *err)
+static bool check_id(importing *in, uint64_t id, sg_error *err)
 {
     in->row++;
     if (!in->keep_ids) return true;
@@ -85,39 +85,42 @@ static bool check_id(import *in, uint64_t id, sg_error *err)
 
 static bool take_row(void *context, const sg_item *item, sg_error *err)
 {
-    import *in = context;
+    importing *in = context;
     uint64_t id;
-    return check_id(in, item->id, err) && (!in->keep_ids || sg_join_skip(&in->join, item->id, err)) &&
+    if (!check_id(in, item->id, err)) return false;
+    if (!in->join.store) return true;
+    return (!in->keep_ids || sg_join_skip(&in->join, item->id, err)) &&
            sg_join_item(&id, &in->join, item, err);
+}
+
+static bool put_codes(importing *in, const uint8_t *codes, uint64_t first, size_t n, sg_error *err)
+{
+    if (!in->join.store) return true;
+    return (!in->keep_ids || sg_join_skip(&in->join, first, err)) && sg_join_codes(&in->join, codes, n, err);
 }
 
 /* Codes in a row whose ids follow each other go in together. */
 static bool take_codes(void *context, const uint8_t *codes, const uint64_t *ids, size_t n, sg_error *err)
 {
-    import *in = context;
-    if (!in->keep_ids) {
-        in->row += n;
-        return sg_join_codes(&in->join, codes, n, err);
-    }
+    importing *in = context;
+    if (!in->keep_ids) return put_codes(in, codes, 0, n, err);
     for (size_t i = 0, run; i < n; i += run) {
         for (run = 0; i + run < n && (run == 0 || ids[i + run] == ids[i] + run); run++)
             if (!check_id(in, ids ? ids[i + run] : 0, err)) return false;
-        if (!sg_join_skip(&in->join, ids[i], err) ||
-            !sg_join_codes(&in->join, codes + i * in->join.code_nbytes, run, err))
-            return false;
+        if (!put_codes(in, codes + i * in->join.code_nbytes, ids[i], run, err)) return false;
     }
     return true;
 }
 
-/* One pass over the file; only_check: nothing is changed by it. */
-static bool pass(sg_join_counts *counts, sg_store *store, const sg_format *format, const sg_document *doc,
-                 const sg_store_info *info, const sg_import_options *options, bool only_check, sg_error *err)
+/* The whole file into the join, which is ended; without a store: looked at. */
+static bool pass(importing *in, const sg_format *format, const sg_store_info *info, sg_error *err)
 {
-import in = {.doc = doc, .keep_ids = options->keep_ids || options->ids_path, .next_id = info->next_id };
-    sg_rows rows = {info->nbits, take_row, take_codes, &in};
+    sg_rows rows = {info->nbits, take_row, take_codes, in};
     sg_error why = {SG_OK, ""};
-    if (!sg_join_begin(&in.join, store, only_check, counts, err)) return false;
-    bool ok = sg_join_end(&in.join, format->load(&rows, doc, &why), &why);
+    in->next_id = info->next_id;
+    in->row = 0;
+    bool ok = format->load(&rows, in->doc, &why);
+    if (in->join.store) ok = sg_join_end(&in->join, ok, &why);
     if (!ok && err) *err = why;
     return ok;
 }
@@ -133,8 +136,11 @@ bool sg_store_import(sg_join_counts *counts, sg_store *store, const char *path, 
     bool ok = sg_file_read(&bytes, &doc.nbytes, path, PTRDIFF_MAX, err);
     if (ok) {
         doc.bytes = bytes;
-        ok = pass(counts, store, format, &doc, &info, options, true, err) &&
-             (options->only_check || pass(counts, store, format, &doc, &info, options, false, err));
+        importing in = {.doc = &doc, .keep_ids = options->keep_ids || options->ids_path};
+        in.join.code_nbytes = info.nbits / 8;
+        ok = pass(&in, format, &info, err) &&
+             sg_join_begin(&in.join, store, options->only_check, counts, err) &&
+             pass(&in, format, &info, err);
         sg_free(bytes);
     }
     sg_store_info_clear(&info);

@@ -26,6 +26,7 @@ static bool batch(sg_join *join, sg_error *err)
     if (join->open || join->only_check) return true;
     join->nput = 0;
     join->began = sg_now_seconds();
+    join->changed = false;
     join->open = sg_store_begin(join->store, err);
     return join->open;
 }
@@ -33,10 +34,12 @@ static bool batch(sg_join *join, sg_error *err)
 static bool commit(sg_join *join, sg_error *err)
 {
     sg_join_counts *all = join->counts, *more = &join->pending;
-    if (join->open) {
-        join->open = false;
-        if (!sg_store_commit(join->store, err)) return false;
-    }
+    bool open = join->open;
+    join->open = false;
+    if (open && !join->changed) /* no state of its own for nothing */
+        sg_store_abort(join->store);
+    else if (open && !sg_store_commit(join->store, err))
+        return false;
     all->added += more->added;
     all->updated += more->updated;
     all->older += more->older;
@@ -52,6 +55,7 @@ static bool commit(sg_join *join, sg_error *err)
 static bool step(sg_join *join, sg_error *err)
 {
     join->nput++;
+    join->changed = true;
     bool full = join->nput >= BATCH_ITEMS || sg_now_seconds() - join->began >= BATCH_SECONDS;
     return sg_interrupt_check(err) && (!full || commit(join, err));
 }
@@ -71,6 +75,7 @@ static bool put_codes(sg_join *join, const uint8_t *codes, size_t n, sg_error *e
     if (join->only_check || n == 0) return true;
     if (!batch(join, err) || !sg_store_put_codes(&first, join->store, codes, n, err)) return false;
     note_ids(join, first, n);
+    join->changed = true;
     return true;
 }
 
@@ -81,13 +86,17 @@ static bool put_waiting(sg_join *join, sg_error *err)
     return put_codes(join, join->codes, n, err);
 }
 
+static bool commit_codes(sg_join *join, sg_error *err)
+{
+    return sg_interrupt_check(err) && (join->pending.codes < BATCH_CODES || commit(join, err));
+}
+
 bool sg_join_codes(sg_join *join, const uint8_t *codes, size_t n, sg_error *err)
 {
     if (!put_waiting(join, err)) return false;
     for (size_t done = 0, part; done < n; done += part) {
         part = n - done < BATCH_CODES ? n - done : BATCH_CODES;
-        if (!sg_interrupt_check(err) || !put_codes(join, codes + done * join->code_nbytes, part, err) ||
-            !commit(join, err))
+        if (!put_codes(join, codes + done * join->code_nbytes, part, err) || !commit_codes(join, err))
             return false;
     }
     return true;
@@ -98,7 +107,7 @@ static bool wait_code(sg_join *join, const uint8_t *code, sg_error *err)
     if (!join->codes && !(join->codes = sg_alloc(BATCH_CODES, join->code_nbytes)))
         return sg_fail_memory(err, "codes");
     memcpy(join->codes + join->ncodes++ * join->code_nbytes, code, join->code_nbytes);
-    return join->ncodes < BATCH_CODES || (put_waiting(join, err) && commit(join, err));
+    return join->ncodes < BATCH_CODES || (put_waiting(join, err) && commit_codes(join, err));
 }
 
 bool sg_join_skip(sg_join *join, uint64_t id, sg_error *err)
@@ -107,6 +116,7 @@ bool sg_join_skip(sg_join *join, uint64_t id, sg_error *err)
     if (!put_waiting(join, err) || !batch(join, err) || !sg_store_skip_ids(join->store, id, err))
         return false;
     join->next_id = id;
+    join->changed = true;
     return true;
 }
 
@@ -171,7 +181,8 @@ bool sg_join_item(uint64_t *id, sg_join *join, const sg_item *item, sg_error *er
     char *path;
     *id = 0;
     if (!item->path) return wait_code(join, item->code, err);
-    if (!put_waiting(join, err)) return false; /* the order of ids is that of the source */
+    /* The order of ids is that of the source. Looking is quicker within a batch than beside it. */
+    if (!put_waiting(join, err) || !batch(join, err)) return false;
     if (!sg_store_find_path(id, &found, join->store, item->path, err)) return false;
     if (!found) return add(id, join, item, err);
     if (!sg_store_get(&old, &path, join->store, *id, err)) return false;

@@ -9,8 +9,8 @@ typedef struct sg_join {
     sg_join_counts *counts; /* of what is committed */
     sg_join_counts pending; /* of the open batch */
     bool only_check;        /* nothing is written: the counts are what would be */
-    bool open;
-    size_t nput; /* in the batch */
+    bool open, changed;     /* a batch, and there is something in it */
+    size_t nput;            /* in the batch */
     double began;
     uint64_t next_id; /* that the store gives, once what waits is in it */
     uint8_t *codes;   /* bare ones that wait to be put together */
