@@ -14,9 +14,10 @@ static bool fail_key(const char *key, const char *wanted, sg_error *err)
 static bool take_image(sg_request *r, const char *key, const sg_json *value, const sg_json *root,
                        sg_error *err)
 {
-    (void)key;
     (void)value;
-    return r->path || sg_json_path(&r->path, root, "image", err);
+    if (!r->path && !sg_json_path(&r->path, root, "image", err)) return false;
+    /* Elsewhere that is standard input: nobody's here. */
+    return !r->path || strcmp(r->path, "-") != 0 || fail_key(key, "a path (a file of that name is ./-)", err);
 }
 
 static bool take_bytes(sg_request *r, const char *key, const sg_json *value, const sg_json *root,

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX   256
-#define PIECE_NBYTES  ((size_t)64 << 10)  /* read from a client in its turn */
-#define UNREAD_NBYTES ((size_t)16 << 20)  /* answers that a client has not taken: above it, it is given up */
-#define TOTAL_NBYTES  ((size_t)512 << 20) /* of all clients' requests and answers */
+#define PIECE_NBYTES  ((size_t)64 << 10) /* read from a client in its turn */
+#define UNREAD_NBYTES ((size_t)16 << 20) /* answers that a client has not taken: above it, it is given up */
+#define TOTAL_NBYTES                                                                                         \
+    ((size_t)128 << 20)   /* of all clients' requests and answers; a small request is always taken */
 #define WAIT_MS       250 /* an interrupt that comes to another thread than this one is seen after it */
 #define PAUSE_SECONDS 0.5 /* without accepting, where the system has no room for a client */
 
@@ -145,7 +146,7 @@ static void receive(server *s, client *c)
     }
     if (n == 0) {
         c->ended = true;
-    } else if (total_nbytes(s) + (size_t)n > TOTAL_NBYTES) {
+    } else if (c->in.size + (size_t)n > PIECE_NBYTES && total_nbytes(s) + (size_t)n > TOTAL_NBYTES) {
         put_failure(c, SG_ERR_LIMIT, "the server holds too many requests and answers now");
         c->ended = true;
         c->in_at = c->in_seen = c->in.size;

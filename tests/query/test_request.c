@@ -52,6 +52,8 @@ static void test_malformed(void **state)
         "{\"image\":\"/a\",\"image_base64\":\"Zm9v\"}",
         "{\"image\":null}",
         "{\"image\":7}",
+        "{\"image\":\"-\"}",
+        "{\"image_hex\":\"2d\"}",
         "{\"image\":\"/a\\u0000b\"}",
         "{\"image_hex\":\"0\"}",
         "{\"image_hex\":7}",

@@ -7,6 +7,7 @@
 #include <signet/buf.h>
 #include <signet/interrupt.h>
 #include <signet/serve.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -321,6 +322,87 @@ static void test_bad_clients(void **state)
     stop(&r);
 }
 
+/* More clients than there are places for, and more than the system has room for: they wait. */
+static void test_places(void **state)
+{
+    (void)state;
+    enum { PLACES = 256, MORE = 5, FULL = 600 };
+    running r;
+    char line[4096];
+    int fds[PLACES + MORE], full[FULL], nfull = 0;
+    make_pictures(3);
+    start(&r);
+    for (int i = 0; i < PLACES + MORE; i++) fds[i] = raw_connect();
+    raw_say(fds[PLACES - 1], "{\"id\":1}\n");
+    assert_true(raw_line(line, sizeof line, fds[PLACES - 1]));
+    raw_say(fds[PLACES + MORE - 1], "{\"id\":2}\n");
+    struct pollfd wait = {.fd = fds[PLACES + MORE - 1], .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, 100), 0);
+    for (int i = 0; i < MORE; i++) close(fds[i]);
+    assert_true(raw_line(line, sizeof line, fds[PLACES + MORE - 1]));
+    for (int i = MORE; i < PLACES + MORE; i++) close(fds[i]);
+    int late = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
+    usleep(50000); /* the server has closed its ends too */
+    struct rlimit usual, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    few = usual;
+    few.rlim_cur = FULL;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (nfull < FULL && (full[nfull] = dup(late)) >= 0) nfull++;
+    assert_int_equal(errno, EMFILE);
+    assert_int_equal(connect(late, (struct sockaddr *)&address, sizeof address), 0);
+    for (int ms = 0; !was_noted(&r, "no room for another client"); ms++) {
+        assert_true(ms < WAIT);
+        usleep(1000);
+    }
+    while (nfull > 0) close(full[--nfull]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    raw_say(late, "{\"id\":1}\n");
+    assert_true(raw_line(line, sizeof line, late));
+    close(late);
+    stop(&r);
+}
+
+/* Clients that fill the server's memory with requests that do not end. */
+static void test_memory_is_bounded(void **state)
+{
+    (void)state;
+    enum { N = 10 };
+    running r;
+    char line[4096];
+    int fds[N], refused = 0;
+    const size_t most = SG_REQUEST_NBYTES - 65536;
+    make_pictures(3);
+    start(&r);
+    char *junk = malloc(most);
+    memset(junk, 'x', most);
+    for (int i = 0; i < N; i++) {
+        fds[i] = raw_connect();
+        for (size_t sent = 0; sent < most;) { /* the server may end it */
+            ssize_t n = send(fds[i], junk + sent, most - sent, MSG_NOSIGNAL);
+            if (n <= 0) break;
+            sent += (size_t)n;
+        }
+    }
+    int fd = raw_connect(); /* a small request is answered all the same */
+    raw_say(fd, "{\"id\":1}\n");
+    assert_true(raw_line(line, sizeof line, fd));
+    assert_memory_equal(line, "{\"query\":null,\"query_id\":1,", 27);
+    close(fd);
+    for (int i = 0; i < N; i++) {
+        struct pollfd wait = {.fd = fds[i], .events = POLLIN};
+        if (poll(&wait, 1, 0) == 1 && raw_line(line, sizeof line, fds[i])) {
+            assert_memory_equal(line, "{\"error\":\"the server holds too many", 35);
+            refused++;
+        }
+        close(fds[i]);
+    }
+    assert_in_range(refused, 1, N - 7); /* seven of them have room */
+    free(junk);
+    stop(&r);
+}
+
 /* --- many at once --- */
 
 typedef struct asker {
@@ -549,9 +631,11 @@ static void test_index_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_answers),     scratch_test(test_errors_are_lines), scratch_test(test_long_lines),
-        scratch_test(test_bad_clients), scratch_test(test_many_clients),     scratch_test(test_client_files),
-        scratch_test(test_sockets),     scratch_test(test_index_changes),
+        scratch_test(test_answers),           scratch_test(test_errors_are_lines),
+        scratch_test(test_long_lines),        scratch_test(test_bad_clients),
+        scratch_test(test_many_clients),      scratch_test(test_places),
+        scratch_test(test_memory_is_bounded), scratch_test(test_client_files),
+        scratch_test(test_sockets),           scratch_test(test_index_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
