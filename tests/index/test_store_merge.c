@@ -125,6 +125,53 @@ static void test_pairs_come_along(void **state)
     sg_store_close(store);
 }
 
+/* --- outputs -------------------------------------------------------------------------------------------------- */
+
+static void make_outputs(const char *dir, bool outputs, const char *path, uint64_t content, bool given)
+{
+    sg_error err = {0};
+    sg_kv none = SG_KV_INIT;
+    sg_put_kind kind;
+    uint8_t code[8];
+    uint64_t id, other;
+    float reals[64];
+    assert_true(sg_store_create(dir, 64, FINGERPRINT, &none, "flat", NULL, outputs, NULL, NULL, &err));
+    sg_store *store = open_store(dir, true);
+    sg_item item = make_item(path, content, 1, 1, code, 64);
+    for (size_t i = 0; i < 64; i++) reals[i] = (float)(content * 100 + i);
+    item.outputs = given ? reals : NULL;
+    begin(store);
+    assert_true(sg_store_put(&kind, &id, &other, store, &item, &err));
+    commit(store);
+    sg_store_close(store);
+}
+
+/* Where both stores keep them. */
+static void test_outputs_come_along(void **state)
+{
+    (void)state;
+    for (int from = 0; from < 2; from++)
+        for (int into = 0; into < 2; into++) {
+            sg_error err = {0};
+            char a[] = "a00", b[] = "b00";
+            float reals[64];
+            bool found;
+            a[1] = b[1] = (char)('0' + from);
+            a[2] = b[2] = (char)('0' + into);
+            make_outputs(a, into, "/a", 1, into);
+            make_outputs(b, from, "/b", 2, from);
+            merge(a, b, false, false);
+            sg_store *store = open_store(a, false);
+            assert_true(sg_store_outputs(reals, &found, store, 2, &err));
+            assert_int_equal(found, from && into);
+            for (size_t i = 0; found && i < 64; i++) assert_true(reals[i] == (float)(200 + i));
+            assert_true(sg_store_outputs(reals, &found, store, 1, &err));
+            assert_int_equal(found, into);
+            assert_sound(store);
+            sg_store_close(store);
+        }
+}
+
 static void test_merge_refused(void **state)
 {
     (void)state;
@@ -281,9 +328,13 @@ static void test_relocate_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_merge),         scratch_test(test_pairs_come_along),
-        scratch_test(test_merge_refused), scratch_test(test_merge_failing_allocations),
-        scratch_test(test_relocate),      scratch_test(test_relocate_refused),
+        scratch_test(test_merge),
+        scratch_test(test_pairs_come_along),
+        scratch_test(test_outputs_come_along),
+        scratch_test(test_merge_refused),
+        scratch_test(test_merge_failing_allocations),
+        scratch_test(test_relocate),
+        scratch_test(test_relocate_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
