@@ -5,14 +5,19 @@
 
 #define SNAPSHOT_ATTEMPTS 1000
 
-/* A read transaction. A writer of another process may have made the map larger. */
+/* A read transaction. A writer of another process may have made the map larger; readers that were killed may have filled
+ * the table of readers. */
 static bool begin_read(sg_view *view, sg_error *err)
 {
     sg_store *store = view->store;
-    int rc;
-    while ((rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn)) == MDB_MAP_RESIZED) {
-        if (store->readers > 0) break; /* views of this process stand in the old map */
-        if ((rc = mdb_env_set_mapsize(store->env, 0)) != 0) break;
+    int rc, dead = 0;
+    while ((rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn)) != 0) {
+        if (rc == MDB_MAP_RESIZED) {
+            if (store->readers > 0) break; /* views of this process stand in the old map */
+            if ((rc = mdb_env_set_mapsize(store->env, 0)) != 0) break;
+        } else if (rc != MDB_READERS_FULL || mdb_reader_check(store->env, &dead) != 0 || dead == 0) {
+            break; /* else there is room again: readers that died had left their entries */
+        }
     }
     return rc == 0 ? true : sg_store_fail(store, rc, "cannot read", err);
 }

@@ -1,4 +1,4 @@
-/* Some of the calls of every command; test_faults_long.c tries all of them. */
+/* Some of the calls of every command; the long tests try all of them. */
 #include "faults.h"
 
 #define POINTS 2 /* of each command and kind of fault */

@@ -148,6 +148,40 @@ static void test_full_disk(void **state)
     ref_free(&ref);
 }
 
+static bool die(void *context, const sg_item *item, sg_error *err)
+{
+    (void)context, (void)item, (void)err;
+    return kill(getpid(), SIGKILL) == 0;
+}
+
+/* Readers that are killed while they look leave their entries in the table of readers, until it is full. */
+static void test_dead_readers(void **state)
+{
+    (void)state;
+    reference ref = ref_new(64);
+    create_store("idx", 64);
+    sg_store *store = open_store("idx", true);
+    add_items(store, &ref, 0, 10);
+    sg_store_close(store);
+    sg_store *open_all_along =
+        open_store("idx", false); /* who comes to an index that nobody has open clears the table */
+    for (int i = 0; i < 520; i++) {
+        sg_error err = {0};
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            if (!sg_store_open(&store, "idx", false, 0, &err)) _exit(1);
+            sg_store_each(store, die, NULL, &err);
+            _exit(2);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFSIGNALED(status)) fail_msg("reader %d: status %d", i, WEXITSTATUS(status));
+    }
+    assert_equals(open_all_along, &ref);
+    sg_store_close(open_all_along);
+    ref_free(&ref);
+}
+
 /* A folder that may only be read: readers read, a writer and a maker are told. Root may do everything, so a child
  * becomes someone else. */
 static void test_read_only(void **state)
@@ -187,7 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         scratch_test(test_second_writer), scratch_test(test_readers_and_writer), scratch_test(test_killed),
-        scratch_test(test_full_disk),     scratch_test(test_read_only),
+        scratch_test(test_full_disk),     scratch_test(test_dead_readers),       scratch_test(test_read_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,39 @@
+/* All commands, for the long tests. */
+#ifndef SIGNET_TESTS_FAULTS_ALL_H
+#define SIGNET_TESTS_FAULTS_ALL_H
+
+#include "faults.h"
+
+static course courses[NTRIALS];
+static size_t ncourses;
+
+static int begin_all(void **state)
+{
+    int failed = scratch_enter(state);
+    make_world();
+    for (size_t i = 0; i < NTRIALS; i++)
+        if (exists(&trials[i]))
+            courses[ncourses++] = undisturbed(&trials[i]);
+        else
+            print_message("there is no %s\n", trials[i].name);
+    return failed;
+}
+
+static int end_all(void **state)
+{
+    for (size_t i = 0; i < ncourses; i++) release_course(&courses[i]);
+    return scratch_leave(state);
+}
+
+/* At every call of every command. */
+static inline void every_call(const char *kind, const char *action, int errnum)
+{
+    bool kills = strcmp(action, "kill") == 0 || strcmp(action, "tear") == 0;
+    for (size_t i = 0; i < ncourses; i++) {
+        if (kills && courses[i].trial->way == READS) continue;
+        unsigned long n = disturb_all(&courses[i], kind, action, errnum);
+        print_message("%s, %s %s: %lu\n", courses[i].trial->name, kind, action, n);
+    }
+}
+
+#endif
