@@ -260,15 +260,9 @@ bool sg_snapshot_build(sg_snapshot_use *use, sg_search *search, const char *fold
 
 bool sg_snapshot_remove(const char *folder, const char *kind, sg_error *err)
 {
-    size_t n;
-    const char *const *kinds = sg_search_kinds(&n);
-    bool ok = true;
-    for (size_t i = 0; ok && i < n; i++) {
-        if (kind && strcmp(kinds[i], kind) == 0) continue;
-        char *path = path_of(folder, kinds[i]);
-        if (!path) return sg_fail_memory(err, "snapshot");
-        ok = unlink(path) == 0 || errno == ENOENT || sg_fail_errno(err, errno, "%s: cannot remove", path);
-        sg_free(path);
-    }
+    char *path = path_of(folder, kind);
+    if (!path) return sg_fail_memory(err, "snapshot");
+    bool ok = unlink(path) == 0 || errno == ENOENT || sg_fail_errno(err, errno, "%s: cannot remove", path);
+    sg_free(path);
     return ok;
 }

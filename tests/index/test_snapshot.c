@@ -138,9 +138,10 @@ static void test_use(void **state)
     }
     assert_true(sg_path_exists("search.mih") && sg_path_exists("search.ivf"));
     sg_error err = {0};
-    assert_true(sg_snapshot_remove(".", "mih", &err));
+    assert_true(sg_snapshot_remove(".", "ivf", &err));
     assert_true(sg_path_exists("search.mih") && !sg_path_exists("search.ivf"));
-    assert_true(sg_snapshot_remove(".", NULL, &err));
+    assert_true(sg_snapshot_remove(".", "ivf", &err));
+    assert_true(sg_snapshot_remove(".", "mih", &err));
     assert_false(sg_path_exists("search.mih"));
 }
 

@@ -19,7 +19,7 @@ typedef enum {
 bool sg_snapshot_build(sg_snapshot_use *use, sg_search *search, const char *folder, const char *fingerprint,
                        uint64_t generation, sg_error *err);
 
-/* Removes the snapshots in `folder` of all kinds but `kind` (NULL: of all). */
+/* Removes the snapshot of a kind in `folder`, if there is one. */
 bool sg_snapshot_remove(const char *folder, const char *kind, sg_error *err);
 
 #endif
