@@ -2,6 +2,7 @@
 #include "searcher_impl.h"
 
 #include <pthread.h>
+#include <signet/index_search.h>
 #include <signet/mem.h>
 #include <string.h>
 
@@ -10,20 +11,14 @@
 /* Loads the codes when the store has moved on. */
 static bool load_codes(sg_searcher *s, sg_error *err)
 {
-    uint8_t *codes;
-    uint64_t *ids, generation;
-    size_t n;
+    uint64_t generation;
     sg_search *fresh;
     sg_store_info now;
     if (!sg_store_info_get(&now, s->index->store, err)) return false;
     generation = now.generation;
     sg_store_info_clear(&now);
     if (s->search && generation == s->generation) return true;
-    if (!sg_store_load(&codes, &ids, &n, &generation, s->index->store, err)) return false;
-    bool ok = sg_search_new(&fresh, s->index->info.kind, NULL, s->index->info.nbits, codes, ids, n, err);
-    sg_free(codes);
-    sg_free(ids);
-    if (!ok) return false;
+    if (!sg_index_search(&fresh, &generation, s->index, err)) return false;
     sg_search_free(s->search);
     s->search = fresh;
     s->generation = generation;
