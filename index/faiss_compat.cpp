@@ -65,7 +65,8 @@ static const faiss::IndexBinaryIVF &ivf_of(const void *index)
     return *static_cast<const faiss::IndexBinaryIVF *>(static_cast<const faiss::IndexBinary *>(index));
 }
 
-void *sg_faiss_ivf_new(size_t nbits, size_t nlists, const uint8_t *centroids, char *why, size_t size)
+void *sg_faiss_ivf_new(size_t nbits, size_t nlists, size_t nprobes, const uint8_t *centroids, char *why,
+                       size_t size)
 {
     return guarded(
         [&] {
@@ -75,6 +76,7 @@ void *sg_faiss_ivf_new(size_t nbits, size_t nlists, const uint8_t *centroids, ch
             auto ivf = std::make_unique<faiss::IndexBinaryIVF>(quantizer.get(), nbits, nlists);
             quantizer.release();
             ivf->own_fields = true;
+            ivf->nprobe = nprobes;
             ivf->is_trained = centroids != nullptr;
             ivf->cp.min_points_per_centroid =
                 1; /* no remarks on stderr, and no choice of its own among the codes */

@@ -17,8 +17,10 @@ void *sg_faiss_binary_new(size_t nbits, const char *description, char *why, size
 void *sg_faiss_flat_new(size_t nbits, size_t n, uint8_t **codes, char *why, size_t size);
 void sg_faiss_binary_free(void *index); /* NULL is allowed */
 
-/* A binary IVF of nlists lists over a flat quantizer with these centroids (nlists, nbits / 8); NULL: to be trained. */
-void *sg_faiss_ivf_new(size_t nbits, size_t nlists, const uint8_t *centroids, char *why, size_t size);
+/* A binary IVF of nlists lists, of which FAISS's own search looks through nprobes, over a flat quantizer with these
+ * centroids (nlists, nbits / 8); NULL: to be trained. */
+void *sg_faiss_ivf_new(size_t nbits, size_t nlists, size_t nprobes, const uint8_t *centroids, char *why,
+                       size_t size);
 /* Adds codes (n, nbits / 8) under numbers (n) to lists (n) of it. */
 bool sg_faiss_ivf_add(void *ivf, size_t n, const uint8_t *codes, const int64_t *numbers, const int64_t *lists,
                       char *why, size_t size);

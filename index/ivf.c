@@ -145,20 +145,20 @@ static bool add(sg_ivf *ivf, const sg_search_rows *codes, const uint32_t *given,
 static bool make_index(sg_ivf *ivf, size_t nbits, const uint8_t *centroids, sg_error *err)
 {
     char why[256] = "";
-    ivf->index = sg_faiss_ivf_new(nbits, ivf->lists, centroids, why, sizeof why);
+    ivf->index = sg_faiss_ivf_new(nbits, ivf->lists, ivf->probes, centroids, why, sizeof why);
     return ivf->index ? true : sg_fail(err, SG_ERR_MEMORY, "FAISS: cannot make an IVF: %s", why);
 }
 
 /* So many that looking for the nearest centroids and looking through the lists take about as long. */
-static size_t usual_lists(size_t ndistinct)
+size_t sg_ivf_usual_lists(size_t ndistinct)
 {
     return least((size_t)lround(sqrt((double)ndistinct)), SG_IVF_LISTS_MAX);
 }
 
-/* Few lists: most of them. Many: what bench/bench_kinds found to give nineteen of twenty. */
-static size_t usual_probes(size_t lists)
+/* As many as bench/bench_kinds found to give nineteen of twenty. */
+size_t sg_ivf_usual_probes(size_t lists)
 {
-    return lists / 16 + 8;
+    return least(lists / 16 + 8, lists);
 }
 
 bool sg_ivf_new(sg_ivf **result, const sg_search_rows *codes, size_t lists, size_t probes, sg_error *err)
@@ -170,8 +170,8 @@ bool sg_ivf_new(sg_ivf **result, const sg_search_rows *codes, size_t lists, size
     if (!ivf) return sg_fail_memory(err, "lists");
     bool ok = gather_positions(ivf, codes, err);
     if (ok && codes->n > 0) {
-        ivf->lists = least(lists ? lists : usual_lists(ivf->ndistinct), ivf->ndistinct);
-        ivf->probes = least(probes ? probes : usual_probes(ivf->lists), ivf->lists);
+        ivf->lists = least(lists ? lists : sg_ivf_usual_lists(ivf->ndistinct), ivf->ndistinct);
+        ivf->probes = least(probes ? probes : sg_ivf_usual_probes(ivf->lists), ivf->lists);
         ok = make_index(ivf, codes->nbits, NULL, err) && train(ivf, codes, err) && add(ivf, codes, NULL, err);
     }
     if (ok)

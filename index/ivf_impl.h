@@ -16,6 +16,8 @@ typedef struct sg_ivf {
     uint32_t *positions; /* owned (n), ascending for each */
 } sg_ivf;
 
+size_t sg_ivf_usual_lists(size_t ndistinct);
+size_t sg_ivf_usual_probes(size_t lists);
 /* lists, probes 0: by size. There are never more lists than distinct codes, nor probes than lists. */
 bool sg_ivf_new(sg_ivf **ivf, const sg_search_rows *codes, size_t lists, size_t probes, sg_error *err);
 void sg_ivf_free(sg_ivf *ivf);

@@ -8,13 +8,14 @@
 #include <string.h>
 
 /* n codes around ncentres: like a class each, of unequal sizes, with some bits that the model is unsure of. Most codes are
- * at a few bits from their centre, and many are equal. ncentres 0: uniform ones. */
-static inline void crowd_codes(uint8_t *codes, size_t n, size_t nbits, size_t ncentres, uint64_t seed)
+ * at a few bits from their centre, and many are equal. ncentres 0: uniform ones. first: the number of the first one. */
+static inline void crowd_codes(uint8_t *codes, size_t first, size_t n, size_t nbits, size_t ncentres,
+                               uint64_t seed)
 {
     const size_t nbytes = nbits / 8, nunsure = nbits / 4;
     for (size_t i = 0; i < n; i++) {
         uint8_t *code = codes + i * nbytes;
-        sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, 1, i);
+        sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, 1, first + i);
         uint64_t centre = 0;
         if (ncentres > 0) {
             const float u = sg_rng_uniform(&rng);

@@ -13,7 +13,7 @@ typedef struct set {
 static set make_set(size_t nbits, size_t n, size_t ncentres, uint64_t seed)
 {
     set s = {nbits, n, calloc(n + 1, nbits / 8), calloc(n + 1, sizeof *s.ids)};
-    crowd_codes(s.codes, n, nbits, ncentres, seed);
+    crowd_codes(s.codes, 0, n, nbits, ncentres, seed);
     for (size_t i = 0; i < n; i++) s.ids[i] = 3 * i + 5;
     return s;
 }
@@ -325,7 +325,7 @@ static bool whole_search(const char *kind, sg_error *err)
     sg_search *search = NULL;
     sg_search_result nearest[2] = {0}, within[2] = {0};
     const sg_search_ask by_k = {.k = 3, .radius = -1}, by_radius = {.k = 0, .radius = 5};
-    crowd_codes(codes, 60, 64, 3, 1);
+    crowd_codes(codes, 0, 60, 64, 3, 1);
     for (size_t i = 0; i < 60; i++) ids[i] = i + 1;
     bool ok = sg_search_new(&search, kind, NULL, 64, codes, ids, 60, err) &&
               sg_search_run(nearest, search, codes, 2, &by_k, err) &&

@@ -45,7 +45,7 @@ static void check_shape(const shape *s, uint64_t seed)
     const size_t nbytes = s->nbits / 8, ks[] = {1, 2, 10, 100, SIZE_MAX};
     uint8_t *codes = calloc(s->n, nbytes), query[SG_BITS_MAX / 8];
     sg_rng rng = sg_rng_at(seed, SG_RNG_TEST, 0, 0);
-    crowd_codes(codes, s->n, s->nbits, s->ncentres, seed);
+    crowd_codes(codes, 0, s->n, s->nbits, s->ncentres, seed);
     const sg_search_rows rows = {s->nbits, s->n, codes};
     sg_mih *mih = make(&rows, s->ntables);
     for (int q = 0; q < 6; q++) {
@@ -80,7 +80,7 @@ static void test_buckets(void **state)
     enum { N = 5000 };
     static const unsigned tables[] = {2, 3, 8};
     uint8_t *codes = calloc(N, 8);
-    crowd_codes(codes, N, 64, 50, 1);
+    crowd_codes(codes, 0, N, 64, 50, 1);
     const sg_search_rows rows = {64, N, codes};
     for (size_t i = 0; i < 3; i++) {
         sg_mih *mih = make(&rows, tables[i]);
@@ -115,7 +115,7 @@ static void test_dearer(void **state)
     enum { N = 20000 };
     uint8_t *codes = calloc(N, 8);
     sg_near_list list = {0};
-    crowd_codes(codes, N, 64, 3, 1); /* a third of all codes in a bucket */
+    crowd_codes(codes, 0, N, 64, 3, 1); /* a third of all codes in a bucket */
     const sg_search_rows rows = {64, N, codes};
     sg_mih *mih = make(&rows, 3);
     assert_int_equal(sg_mih_seek(&list, mih, &rows, codes, 10, 64, 10.0), SG_MIH_DEARER);
@@ -133,7 +133,7 @@ static void test_quick(void **state)
     enum { N = 100000 };
     uint8_t *codes = calloc(N, 8);
     sg_near_list list = {0};
-    crowd_codes(codes, N, 64, 0, 1);
+    crowd_codes(codes, 0, N, 64, 0, 1);
     const sg_search_rows rows = {64, N, codes};
     sg_mih *mih = make(&rows, 0);
     for (unsigned radius = 0; radius <= 7; radius++) {
@@ -150,7 +150,7 @@ static bool whole_search(sg_error *err)
     uint8_t codes[64 * 8];
     sg_near_list list = {0};
     sg_mih *mih = NULL;
-    crowd_codes(codes, 64, 64, 2, 1);
+    crowd_codes(codes, 0, 64, 64, 2, 1);
     const sg_search_rows rows = {64, 64, codes};
     if (!sg_mih_new(&mih, &rows, 3, err)) return false;
     const sg_mih_outcome what = sg_mih_seek(&list, mih, &rows, codes, 7, 64, INFINITY);

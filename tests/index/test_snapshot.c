@@ -21,7 +21,7 @@ typedef struct live {
 static live make_live(size_t nbits, size_t n, uint64_t seed)
 {
     live l = {nbits, n, calloc(2 * n + 64, nbits / 8), calloc(2 * n + 64, sizeof *l.ids), n + 1, 10};
-    crowd_codes(l.codes, n, nbits, 3, seed);
+    crowd_codes(l.codes, 0, n, nbits, 3, seed);
     for (size_t i = 0; i < n; i++) l.ids[i] = i + 1;
     return l;
 }
@@ -43,7 +43,7 @@ static void drop(live *l, size_t position)
 
 static void put(live *l, size_t count, uint64_t seed)
 {
-    crowd_codes(l->codes + l->n * (l->nbits / 8), count, l->nbits, 3, seed);
+    crowd_codes(l->codes + l->n * (l->nbits / 8), 0, count, l->nbits, 3, seed);
     for (size_t i = 0; i < count; i++) l->ids[l->n++] = l->next_id++;
     l->generation++;
 }
