@@ -1,6 +1,7 @@
 /* Kinds of search beside each other: signet's flat, mih and ivf, FAISS's ivf and hnsw.
  *
- *   bench_kinds [--n 1000000] [--bits 64] [--centres 100] [--queries 100] [--hnsw no] [--codes FILE.npy]
+ *   bench_kinds [--n 1000000] [--bits 64] [--centres 100] [--queries 100] [--hnsw no] [--only kinds|asks]
+ *               [--codes FILE.npy]
  *
  * Over uniform codes and crowded ones (tests/index/crowd.h), or those of a file: time to build, memory beside the codes
  * that were handed over, processor time of a query alone on one core, time of a query among all of them on all cores,
@@ -23,7 +24,7 @@ enum { K = 10, ALONE_MAX = 50 };
 typedef struct options {
     size_t n, nbits, ncentres, nq;
     bool hnsw;
-    const char *file;
+    const char *only, *file;
 } options;
 
 typedef struct data {
@@ -182,6 +183,18 @@ static double ask_once(const sg_search *search, const uint8_t *query, const sg_s
     return took;
 }
 
+static int compare_times(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *times, size_t n)
+{
+    qsort(times, n, sizeof *times, compare_times);
+    return times[n / 2];
+}
+
 static void compare_asks(const data *d)
 {
     static const sg_search_ask asks[] = {
@@ -196,13 +209,13 @@ static void compare_asks(const data *d)
     sg_threads_set(1);
     printf("one core: %-8s %11s %11s %11s %11s\n", "asked", "found", "scan us", "mih us", "scan / mih");
     for (size_t a = 0; a < sizeof asks / sizeof *asks; a++) {
-        double scan = 0, own = 0;
+        double scan[ALONE_MAX], own[ALONE_MAX];
         size_t found = 0, unused = 0;
         const size_t nq = d->nq < ALONE_MAX ? d->nq : ALONE_MAX;
         for (size_t q = 0; q < nq; q++) {
             const uint8_t *query = d->queries + q * d->nbits / 8;
-            scan += ask_once(flat, query, &asks[a], &found);
-            own += ask_once(mih, query, &asks[a], &unused);
+            scan[q] = ask_once(flat, query, &asks[a], &found);
+            own[q] = ask_once(mih, query, &asks[a], &unused);
         }
         char text[32];
         if (asks[a].radius < 0)
@@ -210,7 +223,7 @@ static void compare_asks(const data *d)
         else
             snprintf(text, sizeof text, asks[a].k ? "r %d, k %zu" : "r %d", asks[a].radius, asks[a].k);
         printf("          %-8s %11.1f %11.1f %11.1f %11.2f\n", text, (double)found / (double)nq,
-               1e6 * scan / (double)nq, 1e6 * own / (double)nq, scan / own);
+               1e6 * median(scan, nq), 1e6 * median(own, nq), median(scan, nq) / median(own, nq));
         fflush(stdout);
     }
     sg_threads_set(threads);
@@ -247,8 +260,8 @@ static void run(data *d, const options *o)
             d->queries[q * nbytes + sg_rng_below(&rng, nbytes)] ^= (uint8_t)(1 << sg_rng_below(&rng, 8));
     }
     find_truth(d);
-    compare(d, o);
-    compare_asks(d);
+    if (!o->only || strcmp(o->only, "kinds") == 0) compare(d, o);
+    if (!o->only || strcmp(o->only, "asks") == 0) compare_asks(d);
     printf("\n");
     sg_free(d->ids);
     sg_free(d->queries);
@@ -292,6 +305,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--centres") == 0) o.ncentres = value;
         if (strcmp(argv[i], "--queries") == 0) o.nq = value;
         if (strcmp(argv[i], "--hnsw") == 0) o.hnsw = strcmp(argv[i + 1], "no") != 0;
+        if (strcmp(argv[i], "--only") == 0) o.only = argv[i + 1];
         if (strcmp(argv[i], "--codes") == 0) o.file = argv[i + 1];
     }
     if (o.file) return run_file(&o);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <signet/mem.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define TABLES_USUAL 32 /* more than this many take more memory than they are worth */
 
@@ -25,6 +26,19 @@ static unsigned bucket_bits(unsigned width, size_t n)
     return bits < width ? bits : width;
 }
 
+/* Large pages, where the system gives them: buckets are looked into at random. */
+static void *take_room(size_t n)
+{
+    const size_t page = 4096, nbytes = n * sizeof(uint32_t);
+    uint32_t *room = sg_calloc(n, sizeof *room);
+    if (room && nbytes >= (size_t)4 << 20) {
+        const uintptr_t start = ((uintptr_t)room + page - 1) / page * page,
+                        end = ((uintptr_t)room + nbytes) / page * page;
+        madvise((void *)start, end - start, MADV_HUGEPAGE);
+    }
+    return room;
+}
+
 /* Cuts nbits into ntables substrings, as equal as can be. */
 static sg_mih *cut(size_t nbits, unsigned ntables, size_t n, size_t n_buckets_for, sg_error *err)
 {
@@ -44,8 +58,8 @@ static sg_mih *cut(size_t nbits, unsigned ntables, size_t n, size_t n_buckets_fo
         t->at = (unsigned)(first / 8 < last ? first / 8 : last);
         t->shift = (unsigned)(first - 8 * t->at);
         t->bits = bucket_bits(t->width, n_buckets_for);
-        t->starts = sg_calloc(((size_t)1 << t->bits) + 1, sizeof *t->starts);
-        t->positions = sg_alloc(n, sizeof *t->positions);
+        t->starts = take_room(((size_t)1 << t->bits) + 1);
+        t->positions = take_room(n);
         if (!t->starts || !t->positions) {
             sg_mih_free(mih);
             sg_fail_memory(err, "buckets");

@@ -6,16 +6,20 @@
  * from the query's: after it all codes within r have been met. */
 #include "mih_impl.h"
 
+#include <limits.h>
 #include <math.h>
 #include <signet/mem.h>
 #include <string.h>
 
 /* Nanoseconds, measured by bench/bench_kinds on crowded and uniform codes: a look into a bucket, a code compared. */
-#define LOOKUP_NS 5.0
-#define CHECK_NS  3.5
+#define LOOKUP_NS 12.0
+#define CHECK_NS  22.0
 
-/* The part of a scan's time that is spent before it is known whether buckets are quicker. */
-#define TRIAL 0.05
+/* Parts of a scan's time: what is spent before it is known whether buckets are quicker; what looking into them may take
+ * where it is only likely; and all that they may take there. */
+#define TRIAL        0.015
+#define LIKELY_LOOKS 0.08
+#define LIKELY       0.5
 
 #define BATCH   64  /* buckets looked into at once, so that the memory's answers overlap */
 #define WAITING 256 /* codes compared at once, likewise */
@@ -32,7 +36,10 @@ typedef struct seeker {
     size_t *counts; /* (nbits + 1) found at each distance */
     sg_near *found; /* some of them beyond the bound that there is now */
     size_t nfound, cap;
-    double *cost; /* (nbits + 2): of all steps before this one, in nanoseconds */
+    struct {
+        double looks, all;
+    } * cost;        /* (nbits + 2): of all steps before this one, in nanoseconds */
+    unsigned likely; /* that the k nearest are within it; UINT_MAX: not asked yet */
     double spent, scan;
     struct {
         uint32_t position;
@@ -40,6 +47,11 @@ typedef struct seeker {
     } waiting[WAITING];
     size_t nwaiting;
 } seeker;
+
+typedef struct bucket {
+    uint64_t value;    /* the substring that was looked for */
+    size_t start, end; /* of its positions */
+} bucket;
 
 static unsigned distance(const seeker *s, const uint8_t *code)
 {
@@ -76,33 +88,67 @@ static double choose(unsigned n, unsigned k)
     return result;
 }
 
+/* Sends for the sizes of the buckets that foresee will count: each is a miss of the cache. */
+static void send_for_sizes(const seeker *s)
+{
+    const unsigned m = s->mih->ntables;
+    for (unsigned step = 0; step <= s->bound && step < 2 * m; step++) {
+        const sg_mih_table *t = &s->mih->tables[step % m];
+        const uint64_t value = s->values[step % m];
+        if (step < m) __builtin_prefetch(&t->starts[sg_mih_bucket(t, value)]);
+        for (unsigned bit = 0; step >= m && bit < t->width; bit++)
+            __builtin_prefetch(&t->starts[sg_mih_bucket(t, value ^ (uint64_t)1 << bit)]);
+    }
+}
+
 /* Fills `cost` as far as it is below the scan's; beyond it is infinite. The codes to be met in the first 2 m steps are
  * counted. Farther out the buckets are taken to be as full as near by: codes crowd, so that they are emptier if anything. */
 static void foresee(seeker *s)
 {
     const unsigned m = s->mih->ntables;
     double filled[SG_MIH_TABLES_MAX];
-    s->cost[0] = 0;
+    send_for_sizes(s);
+    s->cost[0].looks = s->cost[0].all = 0;
     for (unsigned step = 0; step <= s->bound; step++) {
         const unsigned table = step % m, radius = step / m, width = s->mih->tables[table].width;
-        double *cost = &s->cost[step + 1];
-        *cost = INFINITY;
-        if (s->cost[step] > s->scan) continue;
+        s->cost[step + 1].looks = s->cost[step + 1].all = INFINITY;
+        if (s->cost[step].all > s->scan) continue;
         const double looks = radius <= width ? choose(width, radius) : 0;
         if (radius <= 1) {
             filled[table] = (double)count_shell(s, table, radius) / looks;
             s->spent += LOOKUP_NS * looks;
         }
-        *cost = s->cost[step] + looks * (LOOKUP_NS + CHECK_NS * filled[table]);
+        s->cost[step + 1].looks = s->cost[step].looks + LOOKUP_NS * looks;
+        s->cost[step + 1].all = s->cost[step].all + looks * (LOOKUP_NS + CHECK_NS * filled[table]);
     }
 }
 
+/* The distance within which k of n uniform codes are expected. Of codes that crowd, a query has more near by, unless it
+ * is far from all. */
+static unsigned likely_radius(size_t nbits, size_t n, size_t k)
+{
+    double log_share = -(double)nbits * log(2), expected = 0;
+    for (unsigned far = 0; far < nbits; far++) {
+        expected += (double)n * exp(log_share);
+        if (expected >= (double)k) return far;
+        log_share += log((double)(nbits - far) / (far + 1));
+    }
+    return (unsigned)nbits;
+}
+
 /* Is it still right not to scan, if what is left of this step takes `rest`, of which `next` is to be spent now? */
-static bool worth(const seeker *s, unsigned step, double next, double rest)
+static bool worth(seeker *s, unsigned step, double next, double rest)
 {
     if (s->spent + next <= TRIAL * s->scan) return true;
-    const double all = s->cost[s->bound + 1];
-    return isfinite(all) && rest + (s->bound > step ? all - s->cost[step + 1] : 0) <= s->scan;
+    unsigned last = s->bound;
+    if (s->within < s->k && s->k < SIZE_MAX) { /* how far the k nearest are is not known */
+        if (s->likely == UINT_MAX) s->likely = likely_radius(s->codes->nbits, s->codes->n, s->k);
+        if (s->likely < last) last = s->likely;
+        if (step > last || s->cost[last + 1].looks > LIKELY_LOOKS * s->scan) return false;
+        rest += (1 - LIKELY) * s->scan;
+    }
+    const double all = s->cost[last + 1].all;
+    return isfinite(all) && rest + (last > step ? all - s->cost[step + 1].all : 0) <= s->scan;
 }
 
 /* --- the search --------------------------------------------------------------------------------------------- */
@@ -148,48 +194,58 @@ static sg_mih_outcome compare_waiting(seeker *s, unsigned step, double *rest)
     return SG_MIH_FOUND;
 }
 
-/* All codes of some buckets of a table, by their substrings. */
-static sg_mih_outcome empty_buckets(seeker *s, unsigned step, const uint64_t *values, size_t n, double *rest)
+/* All codes of n buckets of a table, each of which holds some of a substring. */
+static sg_mih_outcome empty_buckets(seeker *s, unsigned step, const bucket *buckets, size_t n, double *rest)
 {
-    const sg_mih_table *t = &s->mih->tables[step % s->mih->ntables];
-    for (size_t i = 0; i < n; i++) {
-        const size_t b = sg_mih_bucket(t, values[i]);
-        for (size_t p = t->starts[b]; p < t->starts[b + 1]; p++) {
-            const uint32_t position = t->positions[p];
-            __builtin_prefetch(s->codes->codes + position * s->nbytes);
-            s->waiting[s->nwaiting].position = position;
-            s->waiting[s->nwaiting++].value = values[i];
+    const uint32_t *positions = s->mih->tables[step % s->mih->ntables].positions;
+    for (size_t i = 0; i < n; i++)
+        for (size_t p = buckets[i].start; p < buckets[i].end; p++) {
+            __builtin_prefetch(s->codes->codes + positions[p] * s->nbytes);
+            s->waiting[s->nwaiting].position = positions[p];
+            s->waiting[s->nwaiting++].value = buckets[i].value;
             if (s->nwaiting < WAITING) continue;
             const sg_mih_outcome what = compare_waiting(s, step, rest);
             if (what != SG_MIH_FOUND) return what;
         }
-    }
     return SG_MIH_FOUND;
 }
 
-/* Looks into the buckets in batches: first where they are, then how full, then what they hold. */
+/* The next buckets at this distance, with all the memory's answers on their way at once: first where they are, then what
+ * they hold. *codes: how many that is. */
+static size_t next_buckets(bucket *buckets, size_t *codes, uint64_t *flips, const sg_mih_table *t,
+                           uint64_t value)
+{
+    size_t n = 0;
+    for (; n < BATCH && *flips >> t->width == 0; *flips = next_subset(*flips), n++) {
+        buckets[n].value = value ^ *flips;
+        buckets[n].start = sg_mih_bucket(t, buckets[n].value);
+        __builtin_prefetch(&t->starts[buckets[n].start]);
+    }
+    *codes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t *starts = &t->starts[buckets[i].start];
+        buckets[i].start = starts[0];
+        buckets[i].end = starts[1];
+        *codes += buckets[i].end - buckets[i].start;
+        __builtin_prefetch(&t->positions[buckets[i].start]);
+    }
+    return n;
+}
+
 static sg_mih_outcome look(seeker *s, unsigned step)
 {
     const unsigned table = step % s->mih->ntables, radius = step / s->mih->ntables;
     const sg_mih_table *t = &s->mih->tables[table];
-    const double before = s->spent, foreseen = s->cost[step + 1] - s->cost[step];
-    uint64_t flips = radius <= t->width ? ((uint64_t)1 << radius) - 1 : UINT64_MAX, values[BATCH];
+    const double before = s->spent, foreseen = s->cost[step + 1].all - s->cost[step].all;
+    uint64_t flips = radius <= t->width ? ((uint64_t)1 << radius) - 1 : UINT64_MAX;
     while (flips >> t->width == 0) {
-        size_t n = 0, codes = 0;
-        for (; n < BATCH && flips >> t->width == 0; flips = next_subset(flips), n++) {
-            values[n] = s->values[table] ^ flips;
-            __builtin_prefetch(&t->starts[sg_mih_bucket(t, values[n])]);
-        }
-        for (size_t i = 0; i < n; i++) {
-            const size_t b = sg_mih_bucket(t, values[i]);
-            codes += t->starts[b + 1] - t->starts[b];
-            __builtin_prefetch(&t->positions[t->starts[b]]);
-        }
-        const double left = foreseen - (s->spent - before);
+        bucket buckets[BATCH];
+        size_t codes;
+        const size_t n = next_buckets(buckets, &codes, &flips, t, s->values[table]);
         s->spent += LOOKUP_NS * (double)n;
-        double rest = fmax(left - LOOKUP_NS * (double)n, CHECK_NS * (double)codes);
+        double rest = fmax(foreseen - (s->spent - before), CHECK_NS * (double)codes);
         if (!worth(s, step, 0, rest)) return SG_MIH_DEARER;
-        const sg_mih_outcome what = empty_buckets(s, step, values, n, &rest);
+        const sg_mih_outcome what = empty_buckets(s, step, buckets, n, &rest);
         if (what != SG_MIH_FOUND) return what;
     }
     double rest = CHECK_NS * (double)s->nwaiting;
@@ -200,7 +256,7 @@ static sg_mih_outcome seek(seeker *s)
 {
     foresee(s);
     /* A radius is known from the start; that of the k nearest only after a look. */
-    if (s->k == SIZE_MAX && s->cost[s->bound + 1] > s->scan) return SG_MIH_DEARER;
+    if (s->k == SIZE_MAX && s->cost[s->bound + 1].all > s->scan) return SG_MIH_DEARER;
     for (unsigned step = 0; step <= s->bound; step++) {
         const sg_mih_outcome what = look(s, step);
         if (what != SG_MIH_FOUND) return what;
@@ -221,6 +277,7 @@ sg_mih_outcome sg_mih_seek(sg_near_list *list, const sg_mih *mih, const sg_searc
                 .query = query,
                 .k = k,
                 .bound = radius < codes->nbits ? radius : (unsigned)codes->nbits,
+                .likely = UINT_MAX,
                 .scan = scan};
     if (LOOKUP_NS * (double)(codes->nbits + mih->ntables) > TRIAL * scan) return SG_MIH_DEARER;
     for (unsigned i = 0; i < mih->ntables; i++)

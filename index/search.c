@@ -181,16 +181,6 @@ bool sg_search_mask(uint64_t **mask, const sg_search *search, const uint64_t *id
     return true;
 }
 
-/* A kind may have found them in any order; a scan has them sorted. */
-static void sort(sg_near_list *list)
-{
-    for (size_t i = 1; i < list->n; i++)
-        if (sg_near_compare(&list->items[i - 1], &list->items[i]) > 0) {
-            qsort(list->items, list->n, sizeof *list->items, sg_near_compare);
-            return;
-        }
-}
-
 /* The first n of a list as a result. */
 static bool give(sg_search_result *result, const sg_search *search, const sg_near_list *list, size_t n,
                  sg_error *err)
@@ -262,7 +252,7 @@ bool sg_search_run(sg_search_result *results, const sg_search *search, const uin
     bool ok = find(lists, search, queries, nq, ask, err);
     for (size_t q = 0; ok && q < nq; q++) {
         size_t n = ask->k > 0 && ask->k < lists[q].n ? ask->k : lists[q].n;
-        if (ask->k == 0) sort(&lists[q]);
+        if (ask->k == 0) sg_near_sort(lists[q].items, lists[q].n);
         ok = give(&results[q], search, &lists[q], n, err);
     }
     for (size_t q = 0; q < nq; q++) {

@@ -56,8 +56,8 @@ struct sg_search {
     bool built;
 };
 
-/* By (distance, position); for qsort. */
-int sg_near_compare(const void *a, const void *b);
+/* By (distance, position). */
+void sg_near_sort(sg_near *items, size_t n);
 /* Brings the k smallest to the front, in order. Returns how many there are: k, or n. */
 size_t sg_near_cut(sg_near *items, size_t n, size_t k);
 
