@@ -137,7 +137,7 @@ static void test_quick(void **state)
     const sg_search_rows rows = {64, N, codes};
     sg_mih *mih = make(&rows, 0);
     for (unsigned radius = 0; radius <= 7; radius++) {
-        assert_int_equal(sg_mih_seek(&list, mih, &rows, codes, SIZE_MAX, radius, 0.3 * N), SG_MIH_FOUND);
+        assert_int_equal(sg_mih_seek(&list, mih, &rows, codes, SIZE_MAX, radius, 1.0 * N), SG_MIH_FOUND);
         assert_true(list.n >= 1);
         sg_free(list.items);
     }
