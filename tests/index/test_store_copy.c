@@ -253,7 +253,7 @@ static void watch(uint64_t until)
 static void test_many(void **state)
 {
     (void)state;
-    enum { WRITERS = 2, BATCHES = 25 };
+    enum { WRITERS = 2, BATCHES = 12 };
     sg_error err = {0};
     sg_store_info info;
     pid_t children[WRITERS + 3];
@@ -263,7 +263,7 @@ static void test_many(void **state)
         if ((children[n++] = fork()) == 0) add_on(i + 1, BATCHES);
     for (int i = 0; i < 2; i++)
         if ((children[n++] = fork()) == 0) watch(WRITERS * BATCHES * BATCH);
-    if ((children[n++] = fork()) == 0) compact_on(20);
+    if ((children[n++] = fork()) == 0) compact_on(10);
     while (n > 0) wait_for(children[--n]);
     sg_store *store = open_store("idx", true);
     assert_sound(store);
@@ -284,7 +284,7 @@ static void test_killed(void **state)
     add_items(store, &ref, 0, 3000);
     remove_items(store, &ref, 3);
     sg_store_close(store);
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 20; i++) {
         pid_t child = fork();
         if (child == 0) compact_on(1000000);
         nanosleep(&(struct timespec){.tv_nsec = (long)sg_rng_below(&rng, 40 * 1000 * 1000)}, NULL);
@@ -369,7 +369,7 @@ static void test_copy_while_written(void **state)
     pid_t child = fork();
     if (child == 0) write_on(fds[1]);
     sg_store *store = open_store("idx", false);
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 7; i++) {
         char name[16];
         sg_store_info info;
         size_t n = 0;
