@@ -121,14 +121,19 @@ static const cli_option import_options[] = {
      0, 0},
     {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only read the file, and say what would be done", 0, 0},
     {"json", 0, CLI_FLAG, AT(json), NULL, "the counts as one JSON object", 0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL,
+     "what comes of it\n"
+     "  The file is read to its end before anything changes. Its codes must be those of the index's encoder: "
+     "it does\n"
+     "  not say. A path that is in the index too keeps the content whose file is newer (the index's when "
+     "they are as\n"
+     "  old) and has the attributes of both.",
+     0, 0},
 };
 
 const cli_command cmd_index_import = {
     .name = "index import",
-    .summary =
-        "put in what a file holds: codes of FAISS or NumPy, or what export wrote. A picture that is in the\n"
-        "index keeps the content whose file is newer. Codes must be the index's encoder's: a file does\n"
-        "not say. The file is read to its end before anything changes",
+    .summary = "put in what a file holds: codes of FAISS or NumPy, or what export wrote",
     .usage = "INDEX FILE [--format faiss|npy|jsonl|csv] [--ids FILE] [--keep-ids]",
     .examples = "index import PHOTOS.index codes.npy\n"
                 "index import PHOTOS.index photos.jsonl --dry-run",

@@ -146,14 +146,20 @@ static bool run_merge(const cli_call *call, int *status, sg_error *err)
 static const cli_option merge_options[] = {
     {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only say what would be done", 0, 0},
     {"json", 0, CLI_FLAG, AT(json), NULL, "the counts as one JSON object for each OTHER", 0, 0},
+    {NULL, 0, CLI_NEW_GROUP, 0, NULL,
+     "what comes of it\n"
+     "  A path that is in both keeps the content whose file is newer (INDEX's when they are as old) and has "
+     "the\n"
+     "  attributes of both. Real outputs come along where both keep them; pairs marked as no duplicates "
+     "where both\n"
+     "  contents come. Codes without a picture have no name to be known by: merged twice, they are there "
+     "twice.",
+     0, 0},
 };
 
 const cli_command cmd_index_merge = {
     .name = "index merge",
-    .summary =
-        "put all of other indexes into one. A picture that is in both keeps the content whose file is\n"
-        "newer, and has the attributes of both; pairs marked as no duplicates come along. Codes without\n"
-        "a picture have no name to be known by: merged twice, they are there twice",
+    .summary = "put all of other indexes of the same encoder into one",
     .usage = "INDEX OTHER... [--dry-run] [--json]",
     .examples = "index merge ALL.index LAPTOP.index CAMERA.index",
     .options = merge_options,
