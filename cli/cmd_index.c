@@ -40,6 +40,8 @@ static const cli_option create_options[] = {
     {"decode", 0, CLI_TEXT, AT(ways.decode), "HOW",
      "scaled: a large JPEG at a fraction of its size; exact: all of it (default: the model's)", 0, 0},
     CLI_PRECISION_OPTION(index_options, ways.precision, "the model's"),
+    {"store-outputs", 0, CLI_FLAG, AT(ways.outputs), NULL,
+     "keep the real outputs behind the codes too (4 bytes a bit), by which query can rank again", 0, 0},
 };
 
 const cli_command cmd_index_create = {
@@ -159,8 +161,7 @@ static void stat_text(const sg_store_info *info, const char *arch, const char *d
     printf("items       %llu\n", (unsigned long long)info->items);
     if (info->bare) printf("bare        %llu (codes without a path)\n", (unsigned long long)info->bare);
     if (info->foreign)
-        printf("foreign     %llu (coded by other instructions or numerics)\n",
-               (unsigned long long)info->foreign);
+        printf("foreign     %llu (coded otherwise than recorded)\n", (unsigned long long)info->foreign);
     printf("bits        %zu%s\nkind        %s", info->nbits, info->outputs ? ", real outputs too" : "",
            info->kind);
     for (size_t i = 0; i < info->params.n; i++)

@@ -76,7 +76,7 @@ static const cli_option remove_rows[] = {
 const cli_command cmd_index_remove = {
     .name = "index remove",
     .summary = "take pictures, or all below a folder, out of the index; the files stay",
-    .usage = "INDEX PATH... [--id ID] [--dry-run]",
+    .usage = "INDEX PATH... [--id ID] [--where KEY=VALUE] [--dry-run]",
     .examples = "index remove PHOTOS.index ~/Pictures/old.jpg\n"
                 "index remove PHOTOS.index ~/Pictures/2019 --dry-run -v\n"
                 "index remove PHOTOS.index --id 17,18",

@@ -15,6 +15,7 @@ const cli_command *const cli_commands[] = {
     &cmd_index_add,
     &cmd_index_sync,
     &cmd_index_remove,
+    &cmd_index_set,
     &cmd_index_rebuild,
     &cmd_index_list,
     &cmd_index_stat,

@@ -93,7 +93,7 @@ static bool report(const sg_ingest_counts *c, const cli_ingest *o, bool syncs, c
 }
 
 static bool run(sg_ingest_counts *counts, sg_index *index, notes *n, cli_ingest_what what,
-                const char *const *paths, size_t npaths, sg_error *err)
+                const char *const *paths, size_t npaths, const sg_attributes *attributes, sg_error *err)
 {
     const cli_ingest *o = n->options;
     const sg_ingest_options options = {.strict = o->strict,
@@ -102,6 +102,9 @@ static bool run(sg_ingest_counts *counts, sg_index *index, notes *n, cli_ingest_
                                        .nexclude = o->exclude.n,
                                        .any_recipe = o->any_recipe,
                                        .dry_run = o->dry_run,
+                                       .attributes = attributes->data,
+                                       .attributes_nbytes = attributes->nbytes,
+                                       .folder_labels = o->folder_labels,
                                        .each = n->dry_lines || n->call->common.verbose,
                                        .threads = (int)n->call->common.threads,
                                        .note = note,
@@ -116,6 +119,30 @@ static bool run(sg_ingest_counts *counts, sg_index *index, notes *n, cli_ingest_
     return ok;
 }
 
+bool cli_parse_attributes(sg_attributes *attributes, const cli_texts *texts, sg_error *err)
+{
+    for (size_t i = 0; i < texts->n; i++) {
+        if (sg_attributes_parse_add(attributes, texts->items[i], err)) continue;
+        sg_attributes_clear(attributes);
+        return sg_prefix(err, "--attribute");
+    }
+    return true;
+}
+
+static bool ingest(sg_ingest_counts *counts, notes *n, sg_index *index, cli_ingest_what what,
+                   const char *const *paths, size_t npaths, sg_error *err)
+{
+    sg_attributes attributes = SG_ATTRIBUTES_INIT;
+    if (!cli_parse_attributes(&attributes, &n->options->attributes, err)) return false;
+    sg_index_set_max_pixels(index, (uint64_t)n->call->common.max_pixels);
+    if (*sg_index_recipe_difference(index))
+        cli_remark(n->call, "other codes than recorded are possible here: %s",
+                   sg_index_recipe_difference(index));
+    bool ok = run(counts, index, n, what, paths, npaths, &attributes, err);
+    sg_attributes_clear(&attributes);
+    return ok;
+}
+
 bool cli_ingest_run(const cli_call *call, const cli_ingest *o, cli_ingest_what what, const char *const *paths,
                     size_t npaths, int *status, sg_error *err)
 {
@@ -125,11 +152,7 @@ bool cli_ingest_run(const cli_call *call, const cli_ingest *o, cli_ingest_what w
     if (!sg_index_open(&index, call->args[0], o->dry_run ? SG_INDEX_STORE : SG_INDEX_ENCODE, !o->dry_run,
                        err))
         return false;
-    sg_index_set_max_pixels(index, (uint64_t)call->common.max_pixels);
-    if (*sg_index_recipe_difference(index))
-        cli_remark(call, "other codes than recorded are possible here: %s",
-                   sg_index_recipe_difference(index));
-    bool ok = run(&counts, index, &n, what, paths, npaths, err);
+    bool ok = ingest(&counts, &n, index, what, paths, npaths, err);
     if (ok) ok = report(&counts, o, what != CLI_ADD, call->args[0], err);
     if (!ok && err->code == SG_ERR_INTERRUPTED)
         sg_prefix(err, "%s keeps %" PRIu64 " added and %" PRIu64 " updated", call->args[0], counts.added,

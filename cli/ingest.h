@@ -7,8 +7,8 @@
 #include <signet/ingest.h>
 
 typedef struct cli_ingest {
-    bool strict, hidden, json, dry_run, any_recipe;
-    cli_texts exclude;
+    bool strict, hidden, json, dry_run, any_recipe, folder_labels;
+    cli_texts exclude, attributes;
 } cli_ingest;
 
 #define CLI_INGEST_OPTIONS(type, member)                                                                     \
@@ -21,6 +21,18 @@ typedef struct cli_ingest {
          "PATTERN",                                                                                          \
          "leave out files and whole folders whose name, or path below the folder,\n" CLI_HELP_INDENT         \
          "is like it (* ? [...]); may be repeated",                                                          \
+         0,                                                                                                  \
+         0},                                                                                                 \
+        {"attribute", 0,                                                                                     \
+         CLI_PATHS,   offsetof(type, member.attributes),                                                     \
+         "KEY=VALUE", "give it to all that is added or updated; may be repeated",                            \
+         0,           0},                                                                                    \
+        {"labels-from-folders",                                                                              \
+         0,                                                                                                  \
+         CLI_FLAG,                                                                                           \
+         offsetof(type, member.folder_labels),                                                               \
+         NULL,                                                                                               \
+         "and label=NAME, NAME being the folder right below the one that was named",                         \
          0,                                                                                                  \
          0},                                                                                                 \
         {"any-recipe",                                                                                       \
@@ -47,6 +59,8 @@ typedef struct cli_ingest {
 
 typedef enum { CLI_ADD, CLI_SYNC, CLI_SYNC_PRUNE } cli_ingest_what;
 
+/* Of --attribute. *attributes is empty before; the caller's. */
+bool cli_parse_attributes(sg_attributes *attributes, const cli_texts *texts, sg_error *err);
 /* Opens the index that is the call's first argument, does it with the paths, reports on standard output. */
 bool cli_ingest_run(const cli_call *call, const cli_ingest *options, cli_ingest_what what,
                     const char *const *paths, size_t n, int *status, sg_error *err);

@@ -3,10 +3,21 @@
 #include <inttypes.h>
 #include <signet/mem.h>
 
+bool cli_selects(const cli_select *o)
+{
+    return o->ids.n > 0 || o->prefixes.n > 0 || o->where.n > 0;
+}
+
 bool cli_select_check(const cli_call *call, const cli_select *o, sg_error *err)
 {
-    bool selects = o->ids.n > 0 || o->prefixes.n > 0;
-    return cli_need_args(call, selects ? 1 : 2, SIZE_MAX, "INDEX and PATH or --id", err);
+    return cli_need_args(call, cli_selects(o) ? 1 : 2, SIZE_MAX, "INDEX and PATH or --id", err);
+}
+
+static bool parse_where(sg_where *where, const cli_texts *terms, sg_error *err)
+{
+    for (size_t i = 0; i < terms->n; i++)
+        if (!sg_where_parse_add(where, terms->items[i], err)) return sg_prefix(err, "--where");
+    return true;
 }
 
 bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call *call, const cli_select *o,
@@ -24,8 +35,14 @@ bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call
     size_t npaths = 0;
     for (size_t i = 1; i < call->nargs; i++) paths[npaths++] = call->args[i];
     for (size_t i = 0; i < o->prefixes.n; i++) paths[npaths++] = o->prefixes.items[i];
-    const sg_select select = {.paths = paths, .npaths = npaths, .ids = wanted, .nids = o->ids.n};
-    bool ok = sg_select_items(ids, n, store, &select, err);
+    sg_where where = SG_WHERE_INIT;
+    const sg_select select = {.paths = paths,
+                              .npaths = npaths,
+                              .ids = wanted,
+                              .nids = o->ids.n,
+                              .where = o->where.n > 0 ? &where : NULL};
+    bool ok = parse_where(&where, &o->where, err) && sg_select_items(ids, n, store, &select, err);
+    sg_where_clear(&where);
     sg_free(paths);
     return ok;
 }

@@ -1,4 +1,4 @@
-/* Which items of an index a command is about: paths, folders, ids. */
+/* Which items of an index a command is about: paths, folders, ids, a condition on attributes. */
 #ifndef SIGNET_CLI_SELECT_H
 #define SIGNET_CLI_SELECT_H
 
@@ -8,16 +8,22 @@
 #include <signet/ingest.h>
 
 typedef struct cli_select {
-    cli_texts ids, prefixes;
+    cli_texts ids, prefixes, where;
 } cli_select;
 
-#define CLI_SELECT_OPTIONS(type, member)                                                                     \
-    {"id", 0, CLI_TEXTS, offsetof(type, member.ids), "ID", "by id", 0, 0},                                   \
-    {                                                                                                        \
-        "prefix", 0, CLI_PATHS, offsetof(type, member.prefixes), "DIR",                                      \
-            "all below the folder, as PATH does", 0, 0                                                       \
+#define CLI_SELECT_OPTIONS(type, member)                                                                       \
+    {"id", 0, CLI_TEXTS, offsetof(type, member.ids), "ID", "by id", 0, 0},                                     \
+        {"prefix", 0, CLI_PATHS, offsetof(type, member.prefixes), "DIR", "all below the folder, as PATH does", \
+         0,        0},                                                                                         \
+    {                                                                                                          \
+        "where", 0, CLI_PATHS, offsetof(type, member.where), "KEY=VALUE",                                      \
+            "of these, or of all, those with the attribute (KEY!=VALUE: without it; KEY:\n" CLI_HELP_INDENT    \
+            "any value); several must all hold",                                                               \
+            0, 0                                                                                               \
     }
 
+/* Is there an option that selects? */
+bool cli_selects(const cli_select *select);
 /* INDEX, and something that selects. */
 bool cli_select_check(const cli_call *call, const cli_select *select, sg_error *err);
 /* Of the call's operands after INDEX, and the options; as sg_select_items. */

@@ -35,7 +35,7 @@ static bool touch(char **path, const char *folder, const char *name, sg_error *e
 static bool try_exchange(const char *beside, const char *dir, sg_error *err)
 {
     sg_folder folder;
-    char *a = NULL, *b = NULL, *probe = NULL;
+    char *a = NULL, *b = NULL;
     sg_buf name = SG_BUF_INIT;
     sg_buf_printf(&name, "%s-probe", beside);
     bool ok = sg_buf_ok(&name) ? sg_folder_begin(&folder, sg_buf_text(&name), err) : sg_fail_memory(err, dir);
@@ -47,7 +47,6 @@ static bool try_exchange(const char *beside, const char *dir, sg_error *err)
     }
     sg_free(a);
     sg_free(b);
-    sg_free(probe);
     sg_buf_clear(&name);
     return ok;
 }

@@ -11,7 +11,11 @@ typedef struct selection {
     size_t n, cap;
     char **folders; /* absolute paths at which there is no item; owned */
     size_t nfolders;
-    bool *hit; /* is there an item below the folder? */
+    bool *hit;       /* is there an item below the folder? */
+    uint64_t *named; /* without folders: ids that were named or found by their path */
+    size_t nnamed, at;
+    const sg_where *where;
+    bool all; /* nothing is named: every item */
 } selection;
 
 static bool add_id(selection *s, uint64_t id, sg_error *err)
@@ -61,19 +65,33 @@ static bool find_named(selection *s, sg_store *store, const sg_select *select, s
     return true;
 }
 
+static bool is_named(selection *s, uint64_t id)
+{
+    while (s->at < s->nnamed && s->named[s->at] < id) s->at++;
+    return s->at < s->nnamed && s->named[s->at] == id;
+}
+
 static bool see_item(void *context, const sg_item *item, sg_error *err)
 {
     selection *s = context;
-    bool wanted = false;
+    bool wanted = s->all || is_named(s, item->id);
     if (!sg_interrupt_check(err)) return false;
     for (size_t i = 0; item->path && i < s->nfolders; i++)
         if (sg_path_within(item->path, s->folders[i])) s->hit[i] = wanted = true;
-    return !wanted || add_id(s, item->id, err);
+    if (!wanted || (s->where && !sg_where_holds(s->where, item->attributes, item->attributes_nbytes)))
+        return true;
+    return add_id(s, item->id, err);
 }
 
-static bool find_below(selection *s, sg_store *store, sg_error *err)
+/* One pass through the items, when what is named does not say it all. */
+static bool find_all(selection *s, sg_store *store, sg_error *err)
 {
-    if (s->nfolders == 0) return true;
+    drop_repeated(s);
+    if (s->nfolders == 0 && !s->where) return true;
+    s->named = s->ids;
+    s->nnamed = s->n;
+    s->ids = NULL;
+    s->n = s->cap = 0;
     if (!sg_store_each(store, see_item, s, err)) return false;
     for (size_t i = 0; i < s->nfolders; i++)
         if (!s->hit[i]) return sg_fail(err, SG_ERR_NOT_FOUND, "%s: is not in the index", s->folders[i]);
@@ -83,17 +101,19 @@ static bool find_below(selection *s, sg_store *store, sg_error *err)
 bool sg_select_items(uint64_t **ids, size_t *n, sg_store *store, const sg_select *select, sg_error *err)
 {
     selection s = {.folders = sg_calloc(select->npaths, sizeof *s.folders),
-                   .hit = sg_calloc(select->npaths, sizeof *s.hit)};
+                   .hit = sg_calloc(select->npaths, sizeof *s.hit),
+                   .where = select->where,
+                   .all = select->where && select->npaths == 0 && select->nids == 0};
     bool ok = s.folders && s.hit ? true : sg_fail_memory(err, "paths");
-    ok = ok && find_named(&s, store, select, err) && find_below(&s, store, err);
+    ok = ok && find_named(&s, store, select, err) && find_all(&s, store, err);
     for (size_t i = 0; i < s.nfolders; i++) sg_free(s.folders[i]);
     sg_free(s.folders);
     sg_free(s.hit);
+    sg_free(s.named);
     if (!ok) {
         sg_free(s.ids);
         return false;
     }
-    drop_repeated(&s);
     *ids = s.ids;
     *n = s.n;
     return true;

@@ -70,15 +70,62 @@ bool sg_ingest_commit(sg_ingest *in, sg_error *err)
     return true;
 }
 
-static sg_item item_of(const sg_ingest *in, const sg_picture *p, const uint8_t *code)
+static sg_item item_of(const sg_ingest *in, const sg_picture *p, const uint8_t *code, const float *z)
 {
     sg_item item = {.path = p->path,
                     .nbytes = p->nbytes,
                     .mtime_ns = p->mtime_ns,
                     .foreign = in->index->verdict != SG_RECIPE_SAME,
-                    .code = code};
+                    .code = code,
+                    .outputs = z};
     memcpy(item.content, p->content, SG_CONTENT_NBYTES);
     return item;
+}
+
+/* Adds packed ones to a. */
+static bool add_attributes(sg_attributes *a, const char *data, size_t nbytes, sg_error *err)
+{
+    const char *key, *value;
+    size_t at = 0;
+    while (sg_attributes_next(&key, &value, data, nbytes, &at))
+        if (!sg_attributes_add(a, key, value, err)) return false;
+    return true;
+}
+
+static bool add_attributes_of(sg_attributes *a, sg_store *store, uint64_t id, sg_error *err)
+{
+    sg_item item;
+    char *path;
+    if (!sg_store_get(&item, &path, store, id, err)) return false;
+    bool ok = add_attributes(a, item.attributes, item.attributes_nbytes, err);
+    sg_free(path);
+    return ok;
+}
+
+/* The name of the folder right below the one that was asked for. */
+static bool add_folder_label(sg_attributes *a, const sg_file *file, sg_error *err)
+{
+    const char *below = file->path + file->below, *slash = strchr(below, '/');
+    if (file->below == 0 || !slash) return true;
+    char *label = sg_alloc((size_t)(slash - below) + 1, 1);
+    if (!label) return sg_fail_memory(err, file->path);
+    memcpy(label, below, (size_t)(slash - below));
+    label[slash - below] = '\0';
+    bool ok = sg_attributes_add(a, SG_ATTRIBUTE_LABEL, label, err) || sg_prefix(err, "%s", file->path);
+    sg_free(label);
+    return ok;
+}
+
+/* What the item had, or the one that it was before it was moved, and what this call gives to all. Empty: as it was. */
+static bool gather_attributes(sg_attributes *a, const sg_ingest *in, const sg_picture *p, const sg_lost *from,
+                              sg_error *err)
+{
+    const sg_ingest_options *o = in->options;
+    uint64_t before = from ? from->id : p->id;
+    if (o->attributes_nbytes == 0 && !o->folder_labels && !from) return true;
+    return (!before || add_attributes_of(a, in->index->store, before, err)) &&
+           add_attributes(a, o->attributes, o->attributes_nbytes, err) &&
+           (!o->folder_labels || add_folder_label(a, &in->files.v[p->place], err));
 }
 
 static void say_moved(const sg_ingest *in, const char *path, const sg_lost *from)
@@ -89,14 +136,20 @@ static void say_moved(const sg_ingest *in, const char *path, const sg_lost *from
     sg_buf_clear(&what);
 }
 
-static bool put(sg_ingest *in, const sg_picture *p, const uint8_t *code, sg_error *err)
+static bool put(sg_ingest *in, const sg_picture *p, const uint8_t *code, const float *z, sg_error *err)
 {
     sg_put_kind kind;
     uint64_t id, other;
+    sg_attributes attributes = SG_ATTRIBUTES_INIT;
     const sg_lost *from = in->lost && !p->id ? sg_lost_find(in->lost, p->content, p->path) : NULL;
-    const sg_item item = item_of(in, p, code);
-    if (!sg_batch_change(&in->batch, err) || !sg_store_put(&kind, &id, &other, in->index->store, &item, err))
-        return false;
+    sg_item item = item_of(in, p, code, z);
+    bool ok = gather_attributes(&attributes, in, p, from, err);
+    item.attributes = attributes.data;
+    item.attributes_nbytes = attributes.nbytes;
+    ok = ok && sg_batch_change(&in->batch, err) &&
+         sg_store_put(&kind, &id, &other, in->index->store, &item, err);
+    sg_attributes_clear(&attributes);
+    if (!ok) return false;
     in->pending.added += kind == SG_PUT_ADDED || kind == SG_PUT_DUPLICATE;
     in->pending.updated += kind == SG_PUT_UPDATED;
     in->pending.unchanged += kind == SG_PUT_UNCHANGED;
@@ -118,7 +171,7 @@ static bool renew(sg_ingest *in, const sg_picture *p, sg_error *err)
 {
     sg_put_kind kind;
     uint64_t id, other;
-    const sg_item item = item_of(in, p, in->intake.codes); /* any code: it is not looked at */
+    const sg_item item = item_of(in, p, in->intake.codes, NULL); /* any code: it is not looked at */
     if (!sg_batch_change(&in->batch, err) || !sg_store_put(&kind, &id, &other, in->index->store, &item, err))
         return false;
     SG_ASSERT(kind == SG_PUT_UNCHANGED);
@@ -141,9 +194,8 @@ static bool no_image(sg_ingest *in, const sg_picture *p, sg_error *err)
 
 static bool take(void *context, const sg_picture *p, const uint8_t *code, const float *z, sg_error *err)
 {
-    (void)z;
     sg_ingest *in = context;
-    bool ok = p->state == SG_PICTURE_GOOD      ? put(in, p, code, err)
+    bool ok = p->state == SG_PICTURE_GOOD      ? put(in, p, code, z, err)
               : p->state == SG_PICTURE_SKIPPED ? renew(in, p, err)
               : p->state == SG_PICTURE_BROKEN  ? sg_ingest_broken(in, p->path, &p->why, err)
                                                : no_image(in, p, err);

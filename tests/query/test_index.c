@@ -212,6 +212,12 @@ static bool lacks_precision(void)
         return false;
     sg_answer_clear(&answer);
     sg_searcher_free(searcher);
+    const sg_ingest_options any = {.any_recipe = true};
+    sg_store_info info;
+    if (!sg_ingest_paths(&counts, index, &path, 1, &any, &err) || counts.added != 1 ||
+        !sg_store_info_get(&info, sg_index_store(index), &err) || info.foreign != 1)
+        return false;
+    sg_store_info_clear(&info);
     sg_index_close(index);
     const sg_index_ways ways = {.precision = "bf16"};
     return !sg_index_create("none", "model.safetensors", "flat", &ways, &err) &&

@@ -262,6 +262,116 @@ static void test_moved(void **state)
     assert_listing(true, "1 a.png\n2 b.jpg\n4 d.png\n5 c2.png\n6 copy.png\n7 e.png\n");
 }
 
+static bool list_attributes(void *context, const sg_item *item, sg_error *err)
+{
+    (void)err;
+    const char *key, *value;
+    size_t at = 0;
+    fprintf(context, "%d %s", (int)item->id, sg_path_base(item->path));
+    while (sg_attributes_next(&key, &value, item->attributes, item->attributes_nbytes, &at))
+        fprintf(context, " %s=%s", key, value);
+    fputc('\n', context);
+    return true;
+}
+
+static void assert_attributes(const char *want)
+{
+    sg_error err = {0};
+    size_t size;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, &size);
+    sg_index *index;
+    assert_true(sg_index_open(&index, "idx", SG_INDEX_STORE, false, &err));
+    assert_true(sg_store_each(sg_index_store(index), list_attributes, out, &err));
+    sg_index_close(index);
+    fclose(out);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+/* What is added or updated is given attributes beside those that it has; what is moved keeps its own. */
+static void test_attributes(void **state)
+{
+    (void)state;
+    const char *folder = "album";
+    sg_error err = {0};
+    sg_attributes a = SG_ATTRIBUTES_INIT;
+    make_index();
+    make_folder("album");
+    make_folder("album/cats");
+    make_folder("album/cats/more");
+    put_picture("album/a.png", 1);
+    put_picture("album/cats/b.png", 2);
+    put_picture("album/cats/more/c.png", 3);
+    assert_true(sg_attributes_add(&a, "from", "camera", &err) && sg_attributes_add(&a, "label", "new", &err));
+    sg_ingest_options options = {.attributes = a.data, .attributes_nbytes = a.nbytes, .folder_labels = true};
+    assert_counts(sync_by(&folder, 1, true, &options, NULL), 3, 0, 0, 0, 0, 0);
+    assert_attributes("1 a.png from=camera label=new\n2 b.png from=camera label=cats label=new\n"
+                      "3 c.png from=camera label=cats label=new\n");
+    /* Without them: updates and moves keep what there is. */
+    put_picture("album/a.png", 5);
+    assert_int_equal(rename("album/cats/b.png", "album/cats/b2.png"), 0);
+    put_picture("album/d.png", 6);
+    assert_lost(sync_folder("album", true, NULL), 1, 1, 1, 0);
+    assert_attributes("3 c.png from=camera label=cats label=new\n4 a.png from=camera label=new\n"
+                      "5 b2.png from=camera label=cats label=new\n6 d.png\n");
+    /* Others beside; what is unchanged is not touched. */
+    sg_attributes_clear(&a);
+    assert_true(sg_attributes_add(&a, "from", "phone", &err));
+    options = (sg_ingest_options){.attributes = a.data, .attributes_nbytes = a.nbytes};
+    put_picture("album/d.png", 7);
+    set_time("album/cats/b2.png", 5);
+    assert_int_equal(rename("album/a.png", "album/e.png"), 0);
+    assert_lost(sync_by(&folder, 1, true, &options, NULL), 1, 1, 1, 0);
+    assert_attributes("3 c.png from=camera label=cats label=new\n5 b2.png from=camera label=cats label=new\n"
+                      "7 d.png from=phone\n8 e.png from=camera from=phone label=new\n");
+    sg_attributes_clear(&a);
+}
+
+/* The index keeps the real outputs where it was made so: their signs are the codes. */
+typedef struct outputs_check {
+    sg_store *store;
+    judge judge;
+} outputs_check;
+
+static bool check_outputs(void *context, const sg_item *item, sg_error *err)
+{
+    const outputs_check *check = context;
+    float z[BITS], want[BITS];
+    bool found;
+    sg_image image;
+    uint8_t code[BITS / 8];
+    assert_true(sg_store_outputs(z, &found, check->store, item->id, err) && found);
+    sg_codes_pack(code, z, 1, BITS);
+    assert_memory_equal(code, item->code, sizeof code);
+    assert_true(sg_image_load(&image, item->path, &(sg_decode_options){.channels = 1}, err));
+    assert_true(sg_encoder_image(check->judge.encoder, want, &image, err));
+    sg_image_clear(&image);
+    assert_memory_equal(z, want, sizeof z);
+    return true;
+}
+
+static void test_outputs(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
+    const sg_index_ways ways = {.outputs = true};
+    assert_true(sg_index_create("idx", "model.safetensors", "flat", &ways, &err));
+    make_folder("album");
+    put_picture("album/a.png", 1);
+    put_picture("album/b.jpg", 2);
+    assert_counts(sync_folder("album", true, NULL), 2, 0, 0, 0, 0, 0);
+    put_picture("album/a.png", 3);
+    set_time("album/b.jpg", 5);
+    assert_counts(sync_folder("album", true, NULL), 0, 1, 1, 0, 0, 0);
+    sg_index *index = open_index(false);
+    outputs_check check = {sg_index_store(index), judge_new()};
+    if (!sg_store_each(check.store, check_outputs, &check, &err)) fail_msg("%s", err.message);
+    judge_free(&check.judge);
+    sg_index_close(index);
+}
+
 static void test_several_folders(void **state)
 {
     (void)state;
@@ -477,6 +587,8 @@ int main(void)
         scratch_test(test_unreadable),
         scratch_test(test_no_longer_an_image),
         scratch_test(test_moved),
+        scratch_test(test_attributes),
+        scratch_test(test_outputs),
         scratch_test(test_several_folders),
         scratch_test(test_dry_run),
         scratch_test(test_many_and_few),

@@ -64,6 +64,11 @@ typedef struct sg_ingest_options {
     /* Says what would be done and does nothing. The index may be open for reading, without its encoder: files that are
      * new are not decoded, so that broken ones among them and equal contents are not seen. */
     bool dry_run;
+    /* Packed ones that everything which is added or updated gets, beside what it has; and is the folder's name right below
+     * the one that was asked for a label of all in it? */
+    const char *attributes;
+    size_t attributes_nbytes;
+    bool folder_labels;
     bool each;   /* tell of each file, also of those that are merely added */
     int threads; /* of decoding; 0: all cores */
     /* Told of each thing worth a word. what: of a skipped or kept one the error's message, which names the path; else what
@@ -90,7 +95,8 @@ bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *cons
 /* Makes the index equal to folders: adds their files as above, finds items below the folders whose files are gone, and
  * with `prune` removes these. Gone is what the file system says is not there. Not gone is what is there but left out
  * (hidden, excluded), and what may only be out of sight: below a folder that is absent itself, cannot be read, or is empty
- * (a disk that is not mounted), or behind a symlink that leads nowhere. A file that was moved is a new item. */
+ * (a disk that is not mounted), or behind a symlink that leads nowhere. A file that was moved (a new one has the
+ * content of one that is gone) is a new item with the attributes of the old. */
 bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const *folders, size_t nfolders,
                     bool prune, const sg_ingest_options *options, sg_error *err);
 
