@@ -10,6 +10,7 @@
 #include <signet/progress.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -230,8 +231,27 @@ static bool open_all(sg_store *store, int timeout_ms, sg_error *err)
     }
 }
 
+/* LMDB gives its map up before it takes another one, and does not live without. So room for the larger one is looked for
+ * first; and where LMDB still does not get it, nothing of it is used any more. */
+bool sg_store_remap(sg_store *store, size_t nbytes, sg_error *err)
+{
+    const char *what = "cannot map more of the index";
+    if (nbytes > 0) {
+        void *probe = mmap(NULL, nbytes, PROT_READ, MAP_SHARED, store->fd, 0);
+        if (probe == MAP_FAILED) return sg_fail_errno(err, errno, "%s: %s", store->dir, what);
+        munmap(probe, nbytes);
+    }
+    int rc = mdb_env_set_mapsize(store->env, nbytes);
+    if (rc == 0) return true;
+    sg_store_fail(store, rc, what, err);
+    shut(store);
+    return false;
+}
+
 bool sg_store_follow(sg_store *store, bool must, sg_error *err)
 {
+    if (store->writable && !store->env)
+        return sg_fail(err, SG_ERR_IO, "%s: could not be mapped any more: open it anew", store->dir);
     if (store->writable || (store->env && !replaced(store))) return true;
     if (store->readers > 0) /* other views of this process stand in the old file */
         return !must || sg_fail(err, SG_ERR_IO, "%s: has been compacted meanwhile; try again", store->dir);

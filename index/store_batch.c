@@ -60,8 +60,7 @@ static bool redo(sg_store *store, sg_put_result *result, sg_error *err)
         mdb_env_info(store->env, &info);
         if (info.me_mapsize > MAP_MAX / 2)
             return sg_fail(err, SG_ERR_LIMIT, "%s: the index is larger than it can be", store->dir);
-        int rc = mdb_env_set_mapsize(store->env, info.me_mapsize * 2);
-        if (rc != 0) return sg_store_fail(store, rc, "cannot map more of the index", err);
+        if (!sg_store_remap(store, info.me_mapsize * 2, err)) return false;
         ok = start(store, err);
         for (size_t i = 0; ok && i < store->nops; i++)
             ok = store->ops[i].apply(store, &store->ops[i], result, err);

@@ -147,6 +147,10 @@ bool sg_store_check_place(const char *dir, sg_error *err);
  * *apart, when not NULL: the file may not be written, or there is no room; then that is no failure. */
 bool sg_store_reserve_lock(const char *dir, bool *apart, sg_error *err);
 
+/* A map of another size; 0: as large as the file's writer has made it. After a failure the store may be without one: then
+ * every call fails, but a reader's tries again. */
+bool sg_store_remap(sg_store *store, size_t nbytes, sg_error *err);
+
 /* What keeps the pages that readers apart look at: store_gate.c. */
 bool sg_gate_enter(const sg_store *store, sg_error *err); /* a reader, before its transaction */
 void sg_gate_leave(const sg_store *store);

@@ -266,9 +266,8 @@ static bool fill(void *context, const char *folder, sg_error *err)
     const sg_repair_options *o = r->options;
     if (o->fill && !o->fill(o->fill_context, folder, err)) return false;
     if (!make_room(r, err) || !sg_store_open(&r->to, folder, true, 0, err)) return false;
-    int rc = mdb_env_set_mapsize(r->to->env, (size_t)r->salvage.nbytes * 4 + MAP_MORE);
-    bool ok = rc == 0 ? save_blocks(r, err) && finish(r, err)
-                      : sg_store_fail(r->to, rc, "cannot map the new index", err);
+    bool ok = sg_store_remap(r->to, r->salvage.npages * r->salvage.page_nbytes * 4 + MAP_MORE, err) &&
+              save_blocks(r, err) && finish(r, err);
     sg_store_close(r->to);
     return ok;
 }

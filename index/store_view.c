@@ -14,7 +14,7 @@ static bool begin_read(sg_view *view, sg_error *err)
     while ((rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn)) != 0) {
         if (rc == MDB_MAP_RESIZED) {
             if (store->readers > 0) break; /* views of this process stand in the old map */
-            if ((rc = mdb_env_set_mapsize(store->env, 0)) != 0) break;
+            if (!sg_store_remap(store, 0, err)) return false;
         } else if (rc != MDB_READERS_FULL || mdb_reader_check(store->env, &dead) != 0 || dead == 0) {
             break; /* else there is room again: readers that died had left their entries */
         }
