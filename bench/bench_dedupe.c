@@ -97,7 +97,7 @@ static bool measure(sg_store *store, const uint8_t *codes, size_t n, size_t nbit
     printf(", radius for 1e-6: %d\n", radius);
     for (radius = 0; radius <= RADIUS_MAX; radius++) {
         sg_groups groups;
-        double all;
+        double all = 0;
         began = sg_now_seconds();
         if (!sg_groups_find(&groups, store, radius, NULL, err)) return false;
         double seconds = sg_now_seconds() - began;
