@@ -293,7 +293,7 @@ static bool show_groups(work *w, sg_index *index, sg_error *err)
     bool ok = show_all(w, sg_index_store(index), &progress, err);
     sg_progress_end(&progress);
     if (ok && o->html) {
-        ok = sg_answers_html(o->html, w->answers, w->shown, (uint64_t)w->call->common.max_pixels, err);
+        ok = sg_groups_html(o->html, w->answers, w->shown, (uint64_t)w->call->common.max_pixels, err);
         if (ok) cli_remark(w->call, "contact sheet: %s", o->html);
     }
     for (size_t i = 0; w->answers && i < w->shown; i++) sg_answer_clear(&w->answers[i]);

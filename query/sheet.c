@@ -14,7 +14,7 @@ static const char head[] =
     "<!doctype html>\n"
     "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<title>signet: nearest images</title>\n"
+    "<title>signet</title>\n"
     "<style>\n"
     ":root { color-scheme: light dark; --back: #f6f6f4; --card: #fff; --text: #1d1f23; --dim: #6a6f78;\n"
     "  --line: #e0e0dc; --mark: #2f6f4f; --warn: #8a4b00; --warn-back: #fff3dd; }\n"
@@ -57,6 +57,13 @@ static const char head[] =
     ".bar i { display: block; height: 3px; border-radius: 2px; background: var(--mark); }\n"
     ".more { color: var(--dim); grid-column: 1 / -1; margin: 0; font-size: 12px; }\n"
     "</style>\n</head>\n<body>\n";
+
+/* What a sheet is of. */
+typedef struct sheet_words {
+    const char *title, *first, *one, *many;
+} sheet_words;
+static const sheet_words words_of_answers = {"Nearest images", "query", "query", "queries"},
+                         words_of_groups = {"Duplicates", "keep", "group", "groups"};
 
 /* A thumbnail made ready: markup, or why there is none. */
 typedef struct thumb {
@@ -185,7 +192,8 @@ static void put_result(sg_buf *page, const thumb *t, const sg_answer *answer, si
                   nearness);
 }
 
-static bool put_answer(sg_buf *page, const sg_answer *answer, uint64_t max_pixels, sg_error *err)
+static bool put_answer(sg_buf *page, const sheet_words *words, const sg_answer *answer, uint64_t max_pixels,
+                       sg_error *err)
 {
     thumb *thumbs = make_thumbs(answer, max_pixels, err);
     if (!thumbs) return false;
@@ -196,7 +204,7 @@ static bool put_answer(sg_buf *page, const sg_answer *answer, uint64_t max_pixel
         sg_hex(name, answer->code, answer->nbits / 8);
     sg_buf_puts(page, "<section>\n<div class=\"query\">");
     put_figure(page, &thumbs[0], name);
-    sg_buf_printf(page, "<div class=\"facts\"><span>query</span><span>%zu found</span></div>",
+    sg_buf_printf(page, "<div class=\"facts\"><span>%s</span><span>%zu found</span></div>", words->first,
                   answer->result.n);
     sg_buf_puts(page, "</figcaption></figure></div>\n<div class=\"grid\">\n");
     for (size_t i = 0; i < answer->result.n; i++) put_result(page, &thumbs[i + 1], answer, i);
@@ -210,13 +218,13 @@ static bool put_answer(sg_buf *page, const sg_answer *answer, uint64_t max_pixel
     return true;
 }
 
-static void put_about(sg_buf *page, const sg_answer *answers, size_t n)
+static void put_about(sg_buf *page, const sheet_words *words, const sg_answer *answers, size_t n)
 {
-    sg_buf_puts(page, "<h1>Nearest images</h1>\n");
+    sg_buf_printf(page, "<h1>%s</h1>\n", words->title);
     if (n == 0) return;
     const sg_answer *first = &answers[0];
     sg_buf_printf(page, "<p class=\"about\">%" PRIu64 " images of %zu bits, %zu %s, generation %" PRIu64,
-                  first->items, first->nbits, n, n == 1 ? "query" : "queries", first->generation);
+                  first->items, first->nbits, n, n == 1 ? words->one : words->many, first->generation);
     sg_buf_printf(page, ", model <code>%.16s</code></p>\n", first->fingerprint);
     if (first->recipe_difference[0] == '\0') return;
     sg_buf_puts(page, "<p class=\"warn\">This machine does not make exactly the codes of the index: ");
@@ -224,16 +232,17 @@ static void put_about(sg_buf *page, const sg_answer *answers, size_t n)
     sg_buf_puts(page, "</p>\n");
 }
 
-bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, uint64_t max_pixels, sg_error *err)
+static bool put_sheet(const char *path, const sheet_words *words, const sg_answer *answers, size_t n,
+                      uint64_t max_pixels, sg_error *err)
 {
     sg_out *out;
     sg_buf page = SG_BUF_INIT;
     if (!sg_out_open(&out, path, err)) return false;
     sg_buf_puts(&page, head);
-    put_about(&page, answers, n);
+    put_about(&page, words, answers, n);
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
-        ok = put_answer(&page, &answers[i], max_pixels, err) &&
+        ok = put_answer(&page, words, &answers[i], max_pixels, err) &&
              (sg_buf_ok(&page) || sg_fail_memory(err, path)) && sg_out_write(out, page.data, page.size, err);
         page.size = 0; /* one answer's pictures at a time in memory */
     }
@@ -244,4 +253,14 @@ bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, uint6
     if (ok) return sg_out_commit(out, err);
     sg_out_abort(out);
     return false;
+}
+
+bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, uint64_t max_pixels, sg_error *err)
+{
+    return put_sheet(path, &words_of_answers, answers, n, max_pixels, err);
+}
+
+bool sg_groups_html(const char *path, const sg_answer *groups, size_t n, uint64_t max_pixels, sg_error *err)
+{
+    return put_sheet(path, &words_of_groups, groups, n, max_pixels, err);
 }

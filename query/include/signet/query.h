@@ -54,6 +54,8 @@ bool sg_answer_text(FILE *out, const sg_answer *answer, bool zero, sg_error *err
 bool sg_answer_json(FILE *out, const sg_answer *answer, sg_error *err);
 bool sg_answers_html(const char *path, const sg_answer *answers, size_t n, uint64_t max_pixels,
                      sg_error *err);
+/* The same sheet of groups of duplicates (signet/dedupe.h), each as an answer to the one to keep. */
+bool sg_groups_html(const char *path, const sg_answer *groups, size_t n, uint64_t max_pixels, sg_error *err);
 /* An answer back from its JSON. An object with "error" fails with that text. */
 bool sg_answer_parse(sg_answer *answer, const char *json, size_t nbytes, sg_error *err);
 
