@@ -101,8 +101,12 @@ static bool run_import(const cli_call *call, int *status, sg_error *err)
         !sg_format_find(&format, o->format, call->args[1], err) ||
         !sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err))
         return false;
-    sg_import_options options = {.ids_path = o->ids, .keep_ids = o->keep_ids, .only_check = o->dry_run};
+    sg_progress progress;
+    sg_progress_init(&progress, cli_log(call), "import", "items", 0);
+    sg_import_options options = {
+        .ids_path = o->ids, .keep_ids = o->keep_ids, .only_check = o->dry_run, .progress = &progress};
     bool ok = sg_store_import(&counts, sg_index_store(index), call->args[1], format, &options, err);
+    sg_progress_end(&progress);
     if (ok)
         ok = report_import(&counts, call, err);
     else if (err->code == SG_ERR_INTERRUPTED)

@@ -132,7 +132,11 @@ static bool run_merge(const cli_call *call, int *status, sg_error *err)
     bool ok = true;
     for (size_t i = 1; ok && i < call->nargs; i++) {
         sg_join_counts counts;
-        ok = sg_index_merge(&counts, index, call->args[i], o->dry_run, err);
+        sg_progress progress;
+        sg_progress_init(&progress, cli_log(call), "merge", "items", 0);
+        sg_merge_options options = {.only_check = o->dry_run, .progress = &progress};
+        ok = sg_index_merge(&counts, index, call->args[i], &options, err);
+        sg_progress_end(&progress);
         if (ok)
             ok = report_merge(&counts, call->args[i], call, err);
         else if (err->code == SG_ERR_INTERRUPTED)

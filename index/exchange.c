@@ -103,7 +103,10 @@ static bool put_codes(importing *in, const uint8_t *codes, uint64_t first, size_
 static bool take_codes(void *context, const uint8_t *codes, const uint64_t *ids, size_t n, sg_error *err)
 {
     importing *in = context;
-    if (!in->keep_ids) return put_codes(in, codes, 0, n, err);
+    if (!in->keep_ids) {
+        in->row += n;
+        return put_codes(in, codes, 0, n, err);
+    }
     for (size_t i = 0, run; i < n; i += run) {
         for (run = 0; i + run < n && (run == 0 || ids[i + run] == ids[i] + run); run++)
             if (!check_id(in, ids ? ids[i + run] : 0, err)) return false;
@@ -117,8 +120,10 @@ static bool pass(importing *in, const sg_format *format, const sg_store_info *in
 {
     sg_rows rows = {info->nbits, take_row, take_codes, in};
     sg_error why = {SG_OK, ""};
+    uint64_t rows_before = in->row; /* the first pass has counted them */
     in->next_id = info->next_id;
     in->row = 0;
+    if (in->join.progress) in->join.progress->total = rows_before;
     bool ok = format->load(&rows, in->doc, &why);
     if (in->join.store) ok = sg_join_end(&in->join, ok, &why);
     if (!ok && err) *err = why;
@@ -139,7 +144,7 @@ bool sg_store_import(sg_join_counts *counts, sg_store *store, const char *path, 
         importing in = {.doc = &doc, .keep_ids = options->keep_ids || options->ids_path};
         in.join.code_nbytes = info.nbits / 8;
         ok = pass(&in, format, &info, err) &&
-             sg_join_begin(&in.join, store, options->only_check, counts, err) &&
+             sg_join_begin(&in.join, store, options->only_check, options->progress, counts, err) &&
              pass(&in, format, &info, err);
         sg_free(bytes);
     }

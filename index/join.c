@@ -9,11 +9,12 @@
 #define BATCH_SECONDS 1.0
 #define BATCH_CODES   ((size_t)1 << 18) /* bare ones: 2 to 32 MB, written in a fraction of a second */
 
-bool sg_join_begin(sg_join *join, sg_store *store, bool only_check, sg_join_counts *counts, sg_error *err)
+bool sg_join_begin(sg_join *join, sg_store *store, bool only_check, sg_progress *progress,
+                   sg_join_counts *counts, sg_error *err)
 {
     sg_store_info info;
     *counts = (sg_join_counts){0};
-    *join = (sg_join){.store = store, .counts = counts, .only_check = only_check};
+    *join = (sg_join){.store = store, .counts = counts, .only_check = only_check, .progress = progress};
     if (!sg_store_info_get(&info, store, err)) return false;
     join->code_nbytes = info.nbits / 8;
     join->next_id = info.next_id;
@@ -66,12 +67,18 @@ static void note_ids(sg_join *join, uint64_t first, size_t n)
     join->next_id = first + n;
 }
 
+static void tell(const sg_join *join, size_t n)
+{
+    if (join->progress) sg_progress_update(join->progress, join->progress->done + n, NULL);
+}
+
 /* --- bare codes --- */
 
 static bool put_codes(sg_join *join, const uint8_t *codes, size_t n, sg_error *err)
 {
     uint64_t first = 0;
     join->pending.codes += n;
+    tell(join, n);
     if (join->only_check || n == 0) return true;
     if (!batch(join, err) || !sg_store_put_codes(&first, join->store, codes, n, err)) return false;
     note_ids(join, first, n);
@@ -181,6 +188,7 @@ bool sg_join_item(uint64_t *id, sg_join *join, const sg_item *item, sg_error *er
     char *path;
     *id = 0;
     if (!item->path) return wait_code(join, item->code, err);
+    tell(join, 1);
     /* The order of ids is that of the source. Looking is quicker within a batch than beside it. */
     if (!put_waiting(join, err) || !batch(join, err)) return false;
     if (!sg_store_find_path(id, &found, join->store, item->path, err)) return false;

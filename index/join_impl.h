@@ -12,12 +12,14 @@ typedef struct sg_join {
     bool open, changed;     /* a batch, and there is something in it */
     size_t nput;            /* in the batch */
     double began;
-    uint64_t next_id; /* that the store gives, once what waits is in it */
-    uint8_t *codes;   /* bare ones that wait to be put together */
+    sg_progress *progress; /* of items and codes; may be NULL */
+    uint64_t next_id;      /* that the store gives, once what waits is in it */
+    uint8_t *codes;        /* bare ones that wait to be put together */
     size_t ncodes, code_nbytes;
 } sg_join;
 
-bool sg_join_begin(sg_join *join, sg_store *store, bool only_check, sg_join_counts *counts, sg_error *err);
+bool sg_join_begin(sg_join *join, sg_store *store, bool only_check, sg_progress *progress,
+                   sg_join_counts *counts, sg_error *err);
 /* By the rule of signet/join.h. *id: where the item's content now stands, 0: the store's stayed (or only_check). A bare
  * code waits; its id is not told. */
 bool sg_join_item(uint64_t *id, sg_join *join, const sg_item *item, sg_error *err);

@@ -110,10 +110,10 @@ static bool put_pairs(merge *m, sg_error *err)
     return true;
 }
 
-bool sg_store_merge(sg_join_counts *counts, sg_store *store, sg_store *other, bool foreign, bool only_check,
+bool sg_store_merge(sg_join_counts *counts, sg_store *store, sg_store *other, const sg_merge_options *options,
                     sg_error *err)
 {
-    merge m = {.other = other, .foreign = foreign};
+    merge m = {.other = other, .foreign = options->foreign};
     sg_store_info info;
     sg_error why = {SG_OK, ""};
     bool outputs;
@@ -124,7 +124,7 @@ bool sg_store_merge(sg_join_counts *counts, sg_store *store, sg_store *other, bo
         return sg_fail_memory(err, "outputs");
     }
     sg_store_info_clear(&info);
-    bool ok = sg_join_begin(&m.join, store, only_check, counts, &why);
+    bool ok = sg_join_begin(&m.join, store, options->only_check, options->progress, counts, &why);
     if (ok) {
         ok = sg_store_pairs(other, take_pair, &m, &why) && find_places(&m, &why) &&
              sg_store_each(other, take_item, &m, &why) && put_pairs(&m, &why);

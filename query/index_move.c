@@ -33,7 +33,8 @@ bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_err
     return ok;
 }
 
-bool sg_index_merge(sg_join_counts *counts, sg_index *index, const char *dir, bool only_check, sg_error *err)
+bool sg_index_merge(sg_join_counts *counts, sg_index *index, const char *dir, const sg_merge_options *options,
+                    sg_error *err)
 {
     sg_index *other;
     char differs[256];
@@ -43,10 +44,12 @@ bool sg_index_merge(sg_join_counts *counts, sg_index *index, const char *dir, bo
     if (!sg_index_open(&other, dir, SG_INDEX_STORE, false, err)) return false;
     sg_recipe_verdict verdict =
         sg_recipe_compare(&index->info.recipe, &other->info.recipe, differs, sizeof differs);
+    sg_merge_options all = *options;
+    all.foreign |= verdict != SG_RECIPE_SAME;
+    if (all.progress) all.progress->total = other->info.items;
     bool ok = verdict != SG_RECIPE_OTHER ||
               sg_fail(err, SG_ERR_MISMATCH, "%s: has codes that were made in another way (%s)", dir, differs);
-    if (ok &&
-        !sg_store_merge(counts, index->store, other->store, verdict != SG_RECIPE_SAME, only_check, err)) {
+    if (ok && !sg_store_merge(counts, index->store, other->store, &all, err)) {
         ok = false;
         if (err && err->code == SG_ERR_MISMATCH) sg_prefix(err, "%s", dir);
     }

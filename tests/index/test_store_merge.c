@@ -9,7 +9,9 @@ static sg_join_counts merge(const char *into, const char *from, bool foreign, bo
     sg_error err = {0};
     sg_join_counts counts;
     sg_store *store = open_store(into, !only_check), *other = open_store(from, false);
-    if (!sg_store_merge(&counts, store, other, foreign, only_check, &err)) fail_msg("%s", err.message);
+    if (!sg_store_merge(&counts, store, other,
+                        &(sg_merge_options){.foreign = foreign, .only_check = only_check}, &err))
+        fail_msg("%s", err.message);
     sg_store_close(store);
     sg_store_close(other);
     return counts;
@@ -180,14 +182,14 @@ static void test_merge_refused(void **state)
     make_things("a", 64, 1, 20, 20);
     make_things("b", 32, 1, 20, 20);
     sg_store *store = open_store("a", true), *other = open_store("b", false);
-    assert_false(sg_store_merge(&counts, store, other, false, false, &err));
+    assert_false(sg_store_merge(&counts, store, other, &(sg_merge_options){.foreign = false}, &err));
     assert_int_equal(err.code, SG_ERR_MISMATCH);
     assert_string_equal(err.message, "codes of 64 and of 32 bits cannot be joined");
     sg_store_close(other);
     make_things("c", 64, 2, 3000, 3000);
     other = open_store("c", false);
     sg_interrupt_set(true);
-    assert_false(sg_store_merge(&counts, store, other, false, false, &err));
+    assert_false(sg_store_merge(&counts, store, other, &(sg_merge_options){.foreign = false}, &err));
     sg_interrupt_set(false);
     assert_int_equal(err.code, SG_ERR_INTERRUPTED);
     assert_sound(store);
@@ -203,7 +205,8 @@ static void test_merge_failing_allocations(void **state)
     things from = things_read("b", 64), want = things_read("a", 64);
     sg_store *store = open_store("a", true), *other = open_store("b", false);
     sg_join_counts counts;
-    assert_survives_allocation_failures(sg_store_merge(&counts, store, other, false, false, &err));
+    assert_survives_allocation_failures(
+        sg_store_merge(&counts, store, other, &(sg_merge_options){.foreign = false}, &err));
     sg_store_close(store);
     sg_store_close(other);
     merge_plain(&want, &from, false);

@@ -2,6 +2,7 @@
 #ifndef SIGNET_JOIN_H
 #define SIGNET_JOIN_H
 
+#include <signet/progress.h>
 #include <signet/store.h>
 
 typedef struct sg_join_counts {
@@ -14,14 +15,18 @@ typedef struct sg_join_counts {
     uint64_t first_id;  /* of what was added; 0: nothing was */
 } sg_join_counts;
 
+typedef struct sg_merge_options {
+    bool foreign; /* other's codes were made with other instructions or numerics than store's recipe says */
+    bool only_check;       /* changes nothing: the counts are what would be */
+    sg_progress *progress; /* may be NULL */
+} sg_merge_options;
+
 /* Puts all of `other` into `store` (open for writing), in other's order of ids, with new ids. A path that is in both keeps
  * the content that is newer by the file's time (store's when they are equal), and has the attributes of both. Pairs of
- * items that are not duplicates come along where both their contents do. foreign: other's codes were made with other
- * instructions or numerics than store's recipe says.
+ * items that are not duplicates come along where both their contents do.
  * The two must agree in bits and fingerprint: SG_ERR_MISMATCH. In batches: an interrupt keeps what was committed. Done
- * again, it changes nothing more, but bare codes, which have no name to be known by, come in again. only_check: only
- * counts. */
-bool sg_store_merge(sg_join_counts *counts, sg_store *store, sg_store *other, bool foreign, bool only_check,
+ * again, it changes nothing more, but bare codes, which have no name to be known by, come in again. */
+bool sg_store_merge(sg_join_counts *counts, sg_store *store, sg_store *other, const sg_merge_options *options,
                     sg_error *err);
 
 /* Gives every path that begins with the folder `from` (whole components; absolute) the folder `to` in its place; ids stay.

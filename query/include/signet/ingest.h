@@ -40,7 +40,8 @@ const char *sg_index_recipe_difference(const sg_index *index);
  * a new folder, whole or not at all (sg_store_copy). */
 bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_error *err);
 /* Puts the index `dir` into this one (sg_store_merge); recipes that make other codes are SG_ERR_MISMATCH. */
-bool sg_index_merge(sg_join_counts *counts, sg_index *index, const char *dir, bool only_check, sg_error *err);
+bool sg_index_merge(sg_join_counts *counts, sg_index *index, const char *dir, const sg_merge_options *options,
+                    sg_error *err);
 
 typedef enum {
     SG_INGEST_SKIPPED, /* cannot be read, or is no sound image */
