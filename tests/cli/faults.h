@@ -386,7 +386,7 @@ static inline void need_faults(void)
     puts("a sanitizer and a preloaded library do not go together");
     exit(77);
 #endif
-    if (!getenv("SIGNET") || !getenv("SIGNET_PRELOAD")) {
+    if (!getenv("SIGNET") || !getenv("SIGNET_PRELOAD") || access(getenv("SIGNET_PRELOAD"), R_OK) != 0) {
         puts("SIGNET and SIGNET_PRELOAD name no program and no library");
         exit(77);
     }
