@@ -334,8 +334,8 @@ static const cli_option options[] = {
     {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object a query", 0, 0},
     {"html", 0, CLI_TEXT, AT(html), "FILE", "a contact sheet with the pictures", 0, 0},
     {"zero", '0', CLI_FLAG, AT(zero), NULL,
-     "each line ends by NUL, and a path's bytes are as they are; of several" ON
-     "queries, \"query PATH\" NUL stands before the answer's lines",
+     "a result ends by NUL, and its path's bytes are as they are; of several" ON
+     "queries, \"query PATH\" NUL stands before the results. --list's paths end so too",
      0, 0},
     {NULL, 0, CLI_NEW_GROUP, 0, NULL, "a server, which keeps model and codes loaded", 0, 0},
     {"serve", 0, CLI_TEXT, AT(serve), "SOCKET",
