@@ -2,21 +2,25 @@
  *
  *   bench_store [--codes N] [--items N] [--bits K] [--code-batch N] [--item-batch N] [--dir FOLDER]      (--help)
  *
- * Codes without a path are imported by `batch`, items with path and content in batches of 1024 through sg_store_put, each
- * batch committed: on the disk when its call returns. Then 1 % of each, at random, is removed in one batch. Beside the
- * figures stand limits measured in the same run on the same disk: as many bytes as the data file has, written in one go
- * and synced, and a copy of the codes in memory. About a minute at the defaults (a million of each). */
+ * Codes without a path and items with path and content are put in batches as an import puts them, and some more items in
+ * batches as index add makes them; each batch is on the disk when its commit returns. Then all codes are loaded, and 1 % of
+ * the ids, at random, are removed in one batch. Beside the figures stand limits measured in the same run on the same
+ * disk: as many bytes as the data file has, written in one go and synced, and a copy of the codes in memory. Half a minute
+ * at the defaults (a million of each). */
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signet/mem.h>
 #include <signet/progress.h>
 #include <signet/random.h>
 #include <signet/store.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define SMALL_BATCH 1024 /* of index add */
 #define LOADS       5
 
 typedef struct settings {
@@ -34,6 +38,23 @@ static void fill_random(uint8_t *bytes, size_t nbytes, uint64_t stream)
 {
     sg_rng rng = sg_rng_at(1, SG_RNG_TEST, stream, 0);
     for (size_t i = 0; i < nbytes; i++) bytes[i] = (uint8_t)sg_rng_u32(&rng);
+}
+
+typedef struct moment {
+    double wall, cpu; /* seconds; cpu of all threads */
+} moment;
+
+static moment now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (moment){sg_now_seconds(), (double)t.tv_sec + 1e-9 * (double)t.tv_nsec};
+}
+
+static moment since(moment start)
+{
+    moment end = now();
+    return (moment){end.wall - start.wall, end.cpu - start.cpu};
 }
 
 /* --- limits --- */
@@ -97,70 +118,88 @@ static void import_codes(const settings *s, sg_store *store)
     uint64_t first;
     uint8_t *codes = sg_alloc(s->code_batch, nbytes);
     if (!codes) exit(1);
-    double taken = 0;
+    moment taken = {0, 0};
     for (size_t done = 0; done < s->codes; done += s->code_batch) {
         size_t n = s->codes - done < s->code_batch ? s->codes - done : s->code_batch;
         fill_random(codes, n * nbytes, done);
-        double start = sg_now_seconds();
+        moment start = now();
         if (!sg_store_begin(store, &err) || !sg_store_put_codes(&first, store, codes, n, &err) ||
             !sg_store_commit(store, &err))
             die(&err);
-        taken += sg_now_seconds() - start;
+        taken.wall += since(start).wall;
+        taken.cpu += since(start).cpu;
     }
     sg_free(codes);
-    printf("import of codes    %8.2f s  %10.0f codes/s (batches of %zu)\n", taken, (double)s->codes / taken,
-           s->code_batch);
+    printf("import of codes    %8.2f s  %10.0f codes/s (batches of %zu; %.2f s of processor time)\n",
+           taken.wall, (double)s->codes / taken.wall, s->code_batch, taken.cpu);
+}
+
+/* Items [first, last), as an album would name them. */
+static void put_some(const settings *s, sg_store *store, size_t first, size_t last, size_t batch)
+{
+    sg_error err = {0};
+    uint8_t code[SG_BITS_MAX / 8] = {0};
+    char path[128];
+    sg_put_kind kind;
+    uint64_t id, other;
+    moment start = now();
+    double tenth = start.wall;
+    for (size_t i = first; i < last; i++) {
+        sg_item item = {.path = path, .nbytes = i, .mtime_ns = (int64_t)i, .code = code};
+        snprintf(path, sizeof path, "/home/someone/Pictures/%04zu/%02zu/IMG_%08zu.jpg", i / 30000,
+                 i / 3000 % 12, i);
+        sg_xxh3_128(item.content, &i, sizeof i);
+        memcpy(code, item.content, sizeof item.content < s->nbits / 8 ? sizeof item.content : s->nbits / 8);
+        if ((i - first) % batch == 0 && !sg_store_begin(store, &err)) die(&err);
+        if (!sg_store_put(&kind, &id, &other, store, &item, &err)) die(&err);
+        if (((i - first) % batch == batch - 1 || i + 1 == last) && !sg_store_commit(store, &err)) die(&err);
+        if (i + 1 == last - (last - first) / 10) tenth = sg_now_seconds();
+    }
+    moment taken = since(start);
+    printf("put of items       %8.2f s  %10.0f items/s (batches of %zu; the last tenth %.0f; %.2f s of "
+           "processor time)\n",
+           taken.wall, (double)(last - first) / taken.wall, batch,
+           (double)((last - first) / 10) / (start.wall + taken.wall - tenth), taken.cpu);
 }
 
 static void put_items(const settings *s, sg_store *store)
 {
-    sg_error err = {0};
-    uint8_t code[SG_BITS_MAX / 8];
-    char path[128];
-    sg_put_kind kind;
-    uint64_t id, other;
-    double start = sg_now_seconds(), tenth = start;
-    for (size_t i = 0; i < s->items; i++) {
-        sg_item item = {.path = path, .nbytes = i, .mtime_ns = (int64_t)i, .code = code};
-        snprintf(path, sizeof path, "/home/someone/Pictures/%04zu/%02zu/IMG_%08zu.jpg", i / 30000,
-                 i / 3000 % 12, i);
-        memcpy(item.content, &i, sizeof i);
-        sg_xxh3_128(item.content, &i, sizeof i);
-        memcpy(code, item.content, sizeof item.content < s->nbits / 8 ? sizeof item.content : s->nbits / 8);
-        if (i % s->item_batch == 0 && !sg_store_begin(store, &err)) die(&err);
-        if (!sg_store_put(&kind, &id, &other, store, &item, &err)) die(&err);
-        if ((i % s->item_batch == s->item_batch - 1 || i + 1 == s->items) && !sg_store_commit(store, &err))
-            die(&err);
-        if (i == s->items - s->items / 10) tenth = sg_now_seconds();
-    }
-    double end = sg_now_seconds();
-    printf("put of items       %8.2f s  %10.0f items/s (batches of %zu; the last tenth: %.0f/s)\n",
-           end - start, (double)s->items / (end - start), s->item_batch,
-           (double)s->items / 10 / (end - tenth));
+    put_some(s, store, 0, s->items, s->item_batch);
+    put_some(s, store, s->items, s->items + 16 * SMALL_BATCH, SMALL_BATCH);
 }
 
-static bool keep_room(void *context, size_t n, uint8_t **codes, uint64_t **ids, sg_error *err)
+typedef struct room {
+    uint8_t *codes;
+    uint64_t *ids;
+    size_t n, code_nbytes;
+} room;
+
+/* Made once and used again. */
+static bool make_room(void *context, size_t n, uint8_t **codes, uint64_t **ids, sg_error *err)
 {
-    void **room = context;
-    (void)n, (void)err;
-    *codes = room[0];
-    *ids = room[1];
-    return true;
+    room *r = context;
+    if (!r->codes) {
+        r->codes = sg_alloc(n, r->code_nbytes);
+        r->ids = sg_alloc(n, sizeof *r->ids);
+        r->n = n;
+    }
+    *codes = r->codes;
+    *ids = r->ids;
+    return r->codes && r->ids ? true : sg_fail_memory(err, "codes");
 }
 
-static void load(const settings *s, const char *dir, size_t n)
+static void load(const settings *s, const char *dir)
 {
     sg_error err = {0};
     sg_store *store;
     uint64_t generation;
-    size_t nbytes = s->nbits / 8;
+    room r = {.code_nbytes = s->nbits / 8};
+    malloc_trim(0);
     double before = anonymous_mib(), best = 1e9, first = 0;
-    void *room[2] = {sg_alloc(n, nbytes), sg_alloc(n, sizeof(uint64_t))};
-    if (!room[0] || !room[1]) exit(1);
     for (int i = 0; i < LOADS; i++) {
         double start = sg_now_seconds();
         if (!sg_store_open(&store, dir, false, 0, &err) ||
-            !sg_store_load_into(keep_room, room, &generation, store, &err))
+            !sg_store_load_into(make_room, &r, &generation, store, &err))
             die(&err);
         sg_store_close(store);
         double taken = sg_now_seconds() - start;
@@ -168,17 +207,14 @@ static void load(const settings *s, const char *dir, size_t n)
         if (taken < best) best = taken;
     }
     double memory = anonymous_mib() - before, start = sg_now_seconds();
-    uint8_t *copy = sg_alloc(n, nbytes);
-    if (!copy) exit(1);
-    memcpy(copy, room[0], n * nbytes);
-    double limit = sg_now_seconds() - start;
-    printf("open and load      %8.3f s  first, %.3f best of %d; a copy in memory: %.3f; %.1f MiB more, %.2f "
-           "of the "
-           "codes'\n",
-           first, best, LOADS, limit, memory, memory * (1 << 20) / (double)(n * nbytes));
+    uint8_t *copy = sg_memdup(r.codes, r.n * r.code_nbytes);
+    double limit = sg_now_seconds() - start, codes = (double)(r.n * r.code_nbytes) / (1 << 20);
+    printf("open and load      %8.3f s  the first time, %.3f the best of %d (a copy in memory: %.3f)\n",
+           first, best, LOADS, limit);
+    printf("memory             %8.1f MiB more, %.2f times the codes'\n", memory, memory / codes);
     sg_free(copy);
-    sg_free(room[0]);
-    sg_free(room[1]);
+    sg_free(r.codes);
+    sg_free(r.ids);
 }
 
 static void remove_some(sg_store *store, size_t n)
@@ -186,7 +222,7 @@ static void remove_some(sg_store *store, size_t n)
     sg_error err = {0};
     sg_rng rng = sg_rng_at(2, SG_RNG_TEST, 0, 0);
     size_t removed = 0;
-    double start = sg_now_seconds();
+    moment start = now();
     if (!sg_store_begin(store, &err)) die(&err);
     while (removed < n / 100) {
         if (sg_store_remove(store, 1 + sg_rng_below(&rng, (uint32_t)n), &err))
@@ -194,11 +230,12 @@ static void remove_some(sg_store *store, size_t n)
         else if (err.code != SG_ERR_NOT_FOUND)
             die(&err);
     }
-    double middle = sg_now_seconds();
+    double before = since(start).wall;
     if (!sg_store_commit(store, &err)) die(&err);
-    double end = sg_now_seconds();
-    printf("removal of 1 %%     %8.2f s  of %zu at random, one batch; of it the commit %.2f\n", end - start,
-           removed, end - middle);
+    moment taken = since(start);
+    printf("removal of 1 %%     %8.2f s  of %zu at random, one batch (its commit %.2f s; %.2f s of processor "
+           "time)\n",
+           taken.wall, removed, taken.wall - before, taken.cpu);
 }
 
 static void measure(const settings *s, const char *what, size_t n,
@@ -214,7 +251,7 @@ static void measure(const settings *s, const char *what, size_t n,
     size_t nbytes = (size_t)(file_mib(dir) * (1 << 20));
     printf("the data file      %8.1f MiB; written and synced in one go: %.2f s\n", file_mib(dir),
            write_limit(s, nbytes));
-    load(s, dir, n);
+    load(s, dir);
     sg_error err = {0};
     if (!sg_store_open(&store, dir, true, 0, &err)) die(&err);
     remove_some(store, n);
@@ -240,7 +277,7 @@ int main(int argc, char **argv)
                   .items = 1000000,
                   .nbits = 64,
                   .code_batch = 1 << 18,
-                  .item_batch = 1024,
+                  .item_batch = 1 << 15,
                   .dir = "/tmp"};
     char folder[4096];
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {

@@ -5,7 +5,9 @@
 #include <signet/progress.h>
 #include <string.h>
 
-#define BATCH_ITEMS   1024 /* a batch of the store: at most these, and at most about one second of work */
+/* A batch of the store: about one second of work, and no more of these. Paths and contents are keyed by hashes: a batch
+ * of 1024 writes as many scattered pages as it has keys, one of many writes each page for several. */
+#define BATCH_ITEMS   ((size_t)1 << 15)
 #define BATCH_SECONDS 1.0
 #define BATCH_CODES   ((size_t)1 << 18) /* bare ones: 2 to 32 MB, written in a fraction of a second */
 
