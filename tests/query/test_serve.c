@@ -1,11 +1,13 @@
 /* The server in a thread, its clients here. One thread an encoder: OpenMP's pool is not mixed with ours. */
 #include "album.h"
+#include "query/serve_impl.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signet/buf.h>
 #include <signet/interrupt.h>
+#include <signet/json.h>
 #include <signet/serve.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -628,14 +630,50 @@ static void test_index_changes(void **state)
     stop(&r);
 }
 
+/* Without memory: a line that says so, or none; never half of one. */
+static void test_line_without_memory(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_searcher *searcher;
+    const sg_ask three = {.k = 3, .radius = -1};
+    static const char line[] = "{\"image\":\"pictures/000.png\",\"request\":\"r\",\"where\":\"label!=x\"}";
+    bool answered = false;
+    make_pictures(5);
+    assert_true(sg_searcher_open(&searcher, "idx", SG_INDEX_ENCODE, 1, &err));
+    for (uint64_t nth = 1; !answered; nth++) {
+        sg_buf out = SG_BUF_INIT;
+        assert_true(nth < 10000);
+        sg_mem_fail_at(nth);
+        bool ok = sg_serve_line(&out, searcher, &three, line, sizeof line - 1);
+        sg_mem_fail_at(0);
+        if (ok) {
+            sg_json *json;
+            assert_true(sg_json_parse(&json, out.data, out.size, &err) && out.data[out.size - 1] == '\n');
+            answered = sg_json_get(json, "results") != NULL;
+            if (!answered)
+                assert_non_null(strstr(sg_json_string(sg_json_get(json, "error")), "out of memory"));
+            sg_json_free(json);
+        }
+        sg_buf_clear(&out);
+    }
+    sg_searcher_free(searcher);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_answers),           scratch_test(test_errors_are_lines),
-        scratch_test(test_long_lines),        scratch_test(test_bad_clients),
-        scratch_test(test_many_clients),      scratch_test(test_places),
-        scratch_test(test_memory_is_bounded), scratch_test(test_client_files),
-        scratch_test(test_sockets),           scratch_test(test_index_changes),
+        scratch_test(test_answers),
+        scratch_test(test_errors_are_lines),
+        scratch_test(test_long_lines),
+        scratch_test(test_bad_clients),
+        scratch_test(test_many_clients),
+        scratch_test(test_places),
+        scratch_test(test_memory_is_bounded),
+        scratch_test(test_client_files),
+        scratch_test(test_sockets),
+        scratch_test(test_index_changes),
+        scratch_test(test_line_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
