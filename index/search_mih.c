@@ -6,6 +6,8 @@
 #include <signet/mem.h>
 #include <string.h>
 
+#define MANY_QUERIES 64
+
 /* Those queries for which the scan is quicker, all at once. */
 static bool scan_rest(sg_near_list *lists, const sg_mih_outcome *outcomes, const sg_search_rows *codes,
                       const uint8_t *queries, size_t nq, size_t nleft, size_t k, unsigned radius,
@@ -26,12 +28,14 @@ static bool scan_rest(sg_near_list *lists, const sg_mih_outcome *outcomes, const
     return ok;
 }
 
-/* What the scan takes of a query's time here: it shares a query among the threads, which buckets do not. */
+/* What the scan takes of a query's time here. It shares one query among all threads, which buckets do not; and from many
+ * queries on, each takes it half as long. */
 static double scan_time(const sg_search_rows *codes, size_t nq)
 {
     const double threads = omp_in_parallel() ? 1 : sg_threads(),
                  cost = sg_hamming_scan_cost(codes->n, codes->nbits / 8);
-    return (double)nq < threads ? cost * (double)nq / threads : cost;
+    if ((double)nq < threads) return cost * (double)nq / threads;
+    return nq >= MANY_QUERIES ? cost / 2 : cost;
 }
 
 /* k SIZE_MAX: all within radius. */
