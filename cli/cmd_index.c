@@ -10,6 +10,7 @@
 typedef struct index_options {
     const char *model, *kind;
     sg_index_ways ways;
+    cli_texts params;
     bool json, zero;
 } index_options;
 
@@ -28,7 +29,13 @@ static bool run_create(const cli_call *call, int *status, sg_error *err)
     const index_options *o = call->options;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
     if (!o->model) return sg_fail(err, SG_ERR_USAGE, "--model is missing");
-    if (!sg_index_create(call->args[0], o->model, o->kind, &o->ways, err)) return false;
+    sg_kv params = SG_KV_INIT;
+    sg_index_ways ways = o->ways;
+    ways.params = &params;
+    bool ok = cli_key_values(&params, &o->params, "param", err) &&
+              sg_index_create(call->args[0], o->model, o->kind, &ways, err);
+    sg_kv_clear(&params);
+    if (!ok) return false;
     cli_remark(call, "made %s; add pictures with: signet index add %s PATH...", call->args[0], call->args[0]);
     return true;
 }
@@ -36,7 +43,8 @@ static bool run_create(const cli_call *call, int *status, sg_error *err)
 static const cli_option create_options[] = {
     {"model", 0, CLI_TEXT, AT(model), "FILE",
      "a hash, which is copied into the index, or a classifier: the signs of its last hidden layer", 0, 0},
-    {"kind", 0, CLI_TEXT, AT(kind), "KIND", "kind of search: flat (exact; the default)", 0, 0},
+    CLI_KIND_OPTION(index_options, kind, " (default: flat)"),
+    CLI_PARAM_OPTION(index_options, params),
     {"decode", 0, CLI_TEXT, AT(ways.decode), "HOW",
      "scaled: a large JPEG at a fraction of its size; exact: all of it (default: the model's)", 0, 0},
     CLI_PRECISION_OPTION(index_options, ways.precision, "the model's"),
@@ -47,7 +55,7 @@ static const cli_option create_options[] = {
 const cli_command cmd_index_create = {
     .name = "index create",
     .summary = "make an empty index for a model's codes",
-    .usage = "INDEX --model FILE [--kind flat] [--decode scaled|exact] [--precision f32|bf16|auto]",
+    .usage = "INDEX --model FILE [--kind flat|mih|ivf] [--decode scaled|exact] [--precision f32|bf16|auto]",
     .examples = "index create PHOTOS.index --model RUN/best.safetensors",
     .options = create_options,
     .noptions = sizeof create_options / sizeof *create_options,

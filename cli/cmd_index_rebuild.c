@@ -1,11 +1,14 @@
-/* signet index rebuild: an index's codes made anew. */
+/* signet index rebuild: an index's codes made anew, or its search. */
 #include "commands.h"
 
 #include <inttypes.h>
+#include <signet/index_search.h>
 #include <signet/reencode.h>
+#include <string.h>
 
 typedef struct rebuild_options {
-    const char *encoder;
+    const char *encoder, *kind;
+    cli_texts params;
     sg_index_ways ways;
     bool drop_bare, dry_run, json;
 } rebuild_options;
@@ -50,13 +53,59 @@ static bool report(const sg_reencode_counts *c, const cli_call *call, sg_error *
     return cli_stdout_check(err);
 }
 
+/* --- another kind ------------------------------------------------------------------------------------------- */
+
+static bool report_kind(const cli_call *call, const sg_store_info *info, const char *kind,
+                        const sg_kv *params, sg_error *err)
+{
+    const rebuild_options *o = call->options;
+    if (o->json) {
+        sg_json *root = sg_json_object();
+        sg_json_add_path(root, "index", call->args[0]);
+        sg_json_add_string(root, "kind", kind);
+        sg_json *list = sg_json_add_object(root, "params");
+        for (size_t i = 0; i < params->n; i++)
+            sg_json_add_string(list, params->pairs[i].key, params->pairs[i].value);
+        sg_json_add_int(root, "items", (int64_t)info->items);
+        if (o->dry_run) sg_json_add_bool(root, "dry_run", true);
+        return cli_print_json(root, err);
+    }
+    printf("%s%s", o->dry_run ? "would be: " : "", kind);
+    for (size_t i = 0; i < params->n; i++) printf(", %s %s", params->pairs[i].key, params->pairs[i].value);
+    printf(", over %" PRIu64 " codes\n", info->items);
+    return cli_stdout_check(err);
+}
+
+/* Without --kind that which it has, without --param its own ones; another kind starts from its defaults. */
+static bool rebuild_kind(const cli_call *call, sg_error *err)
+{
+    const rebuild_options *o = call->options;
+    sg_index *index;
+    sg_kv params = SG_KV_INIT;
+    if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err)) return false;
+    const sg_store_info *info = sg_index_info(index);
+    const char *kind = o->kind ? o->kind : info->kind;
+    bool ok = strcmp(kind, info->kind) != 0 || o->params.n > 0 || sg_kv_copy(&params, &info->params, err);
+    ok = ok && cli_key_values(&params, &o->params, "param", err) &&
+         sg_search_params_check(kind, &params, info->nbits, err) &&
+         (o->dry_run || sg_index_set_kind(index, kind, &params, err)) &&
+         report_kind(call, info, kind, &params, err);
+    sg_kv_clear(&params);
+    sg_index_close(index);
+    return ok;
+}
+
 static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
 {
     const rebuild_options *o = call->options;
     sg_reencode_counts counts;
     notes n;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
-    if (!o->encoder) return sg_fail(err, SG_ERR_USAGE, "--encoder is missing");
+    if (!o->encoder && !o->kind && !o->params.n)
+        return sg_fail(err, SG_ERR_USAGE, "--encoder or --kind is missing");
+    if (o->encoder && (o->kind || o->params.n))
+        return sg_fail(err, SG_ERR_USAGE, "--encoder and --kind are two commands");
+    if (!o->encoder) return rebuild_kind(call, err);
     const sg_reencode_options options = {.ways = o->ways,
                                          .drop_bare = o->drop_bare,
                                          .dry_run = o->dry_run,
@@ -83,6 +132,8 @@ static const cli_option rebuild_rows[] = {
      "the old index answers until the new one is whole; cut short, the same\n" CLI_HELP_INDENT
      "command goes on",
      0, 0},
+    CLI_KIND_OPTION(rebuild_options, kind, ""),
+    CLI_PARAM_OPTION(rebuild_options, params),
     {"decode", 0, CLI_TEXT, AT(ways.decode), "HOW",
      "scaled: a large JPEG at a fraction of its size; exact: all of it (default: the model's)", 0, 0},
     CLI_PRECISION_OPTION(rebuild_options, ways.precision, "the model's"),
@@ -97,9 +148,11 @@ static const cli_option rebuild_rows[] = {
 
 const cli_command cmd_index_rebuild = {
     .name = "index rebuild",
-    .summary = "make an index's codes anew by another model",
-    .usage = "INDEX --encoder FILE [--decode scaled|exact] [--precision f32|bf16|auto]",
-    .examples = "index rebuild PHOTOS.index --encoder RUN/best.safetensors",
+    .summary = "make an index's codes anew by another model, or its search of another kind",
+    .usage = "INDEX (--encoder FILE [--decode scaled|exact] [--precision f32|bf16|auto] |\n"
+             "                              --kind flat|mih|ivf [--param KEY=VALUE])",
+    .examples = "index rebuild PHOTOS.index --encoder RUN/best.safetensors\n"
+                "index rebuild PHOTOS.index --kind ivf --param lists=4096,probes=64",
     .options = rebuild_rows,
     .noptions = sizeof rebuild_rows / sizeof *rebuild_rows,
     .options_size = sizeof(rebuild_options),

@@ -110,6 +110,20 @@ typedef struct cli_input {
             "f32, bf16, or auto: bf16 where it is faster here (default: " usual ")", 0, 0                    \
     }
 
+/* Of an index. */
+#define CLI_KIND_OPTION(type, member, more)                                                                  \
+    {                                                                                                        \
+        "kind", 0, CLI_TEXT, offsetof(type, member), "KIND",                                                 \
+            "kind of search" more ": flat looks at all codes; mih takes buckets\n" CLI_HELP_INDENT           \
+            "where they are quicker, as exact; ivf looks at a part of them: approximate",                    \
+            0, 0                                                                                             \
+    }
+#define CLI_PARAM_OPTION(type, member)                                                                       \
+    {                                                                                                        \
+        "param", 0, CLI_TEXTS, offsetof(type, member), "KEY=VALUE",                                          \
+            "of the kind: mih has tables, ivf lists and probes (default: by size)", 0, 0                     \
+    }
+
 /* Sets mean and std to ImageNet's, or their averages for grey pictures. */
 void cli_normalisation(sg_net_spec *spec);
 /* The ways of a new network's pictures where nothing is said: upright, large ones scaled, the shorter side brought to the

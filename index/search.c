@@ -55,10 +55,10 @@ static bool check_params(const sg_search_kind *kind, const sg_kv *params, size_t
     return !params || !kind->check || kind->check(params, nbits, err);
 }
 
-bool sg_search_params_check(const char *kind, const sg_kv *params, sg_error *err)
+bool sg_search_params_check(const char *kind, const sg_kv *params, size_t nbits, sg_error *err)
 {
     const sg_search_kind *found = find_kind(kind, err);
-    return found && check_params(found, params, 0, err);
+    return found && check_params(found, params, nbits, err);
 }
 
 /* Room for n codes and their ids. */

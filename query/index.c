@@ -59,8 +59,10 @@ bool sg_index_make(const char *dir, const sg_index_source *source, const char *k
                    const sg_index_ways *ways, sg_error *err)
 {
     const sg_index_ways w = ways ? *ways : (sg_index_ways){0};
-    return sg_store_create(dir, (size_t)sg_model_spec(source->model)->outputs, source->model->fingerprint,
-                           &source->recipe, kind, w.params, w.outputs, put_encoder, (void *)source, err);
+    const size_t nbits = (size_t)sg_model_spec(source->model)->outputs;
+    return sg_search_params_check(kind, w.params, nbits, err) &&
+           sg_store_create(dir, nbits, source->model->fingerprint, &source->recipe, kind, w.params, w.outputs,
+                           put_encoder, (void *)source, err);
 }
 
 bool sg_index_create(const char *dir, const char *model_path, const char *kind, const sg_index_ways *ways,

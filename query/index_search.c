@@ -56,7 +56,8 @@ bool sg_index_set_kind(sg_index *index, const char *kind, const sg_kv *params, s
 {
     sg_search *search;
     uint64_t generation;
-    if (!sg_search_params_check(kind, params, err) || !sg_snapshot_remove(index->dir, kind, err) ||
+    if (!sg_search_params_check(kind, params, index->info.nbits, err) ||
+        !sg_snapshot_remove(index->dir, kind, err) ||
         !load(&search, &generation, index, &index->info, kind, params, err))
         return false;
     sg_search_free(search);

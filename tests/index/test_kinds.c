@@ -310,11 +310,13 @@ static void test_params(void **state)
     assert_refused("ivf", "probes", "65537", "probes: 1 to 65536, not 65537");
     sg_kv kv = SG_KV_INIT;
     assert_true(sg_kv_set(&kv, "lists", "8", &err) && sg_kv_set(&kv, "probes", "9", &err));
-    assert_false(sg_search_params_check("ivf", &kv, &err));
+    assert_false(sg_search_params_check("ivf", &kv, 64, &err));
     assert_string_equal(err.message, "probes: at most the lists, of which there are 8");
     sg_kv_clear(&kv);
     assert_true(sg_kv_set(&kv, "tables", "128", &err));
-    assert_true(sg_search_params_check("mih", &kv, &err)); /* for codes of 1024 bits */
+    assert_true(sg_search_params_check("mih", &kv, 1024, &err) &&
+                sg_search_params_check("mih", &kv, 0, &err));
+    assert_false(sg_search_params_check("mih", &kv, 512, &err));
     sg_kv_clear(&kv);
 }
 

@@ -269,9 +269,10 @@ static void test_refusals(void **state)
     assert_int_equal(n, 3);
     assert_true(sg_search_kind_check("flat", &err));
     sg_kv params = SG_KV_INIT;
-    assert_true(sg_search_params_check("flat", NULL, &err) && sg_search_params_check("flat", &params, &err));
+    assert_true(sg_search_params_check("flat", NULL, 0, &err) &&
+                sg_search_params_check("flat", &params, 0, &err));
     assert_true(sg_kv_set(&params, "tables", "4", &err));
-    assert_false(sg_search_params_check("flat", &params, &err));
+    assert_false(sg_search_params_check("flat", &params, 0, &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
     assert_string_equal(err.message, "an index of kind flat has no parameter 'tables' (none)");
     assert_false(sg_search_new(&search, "flat", &params, 64, code, &id, 1, &err));

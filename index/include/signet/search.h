@@ -53,7 +53,7 @@ bool sg_search_mask(uint64_t **mask, const sg_search *search, const uint64_t *id
 
 const char *const *sg_search_kinds(size_t *n);
 bool sg_search_kind_check(const char *kind, sg_error *err); /* SG_ERR_USAGE with the known ones */
-/* Whether the kind knows these parameters and can take their values, whatever the codes' size. */
-bool sg_search_params_check(const char *kind, const sg_kv *params, sg_error *err);
+/* Whether the kind knows these parameters and can take their values for codes of nbits (0: not known yet). */
+bool sg_search_params_check(const char *kind, const sg_kv *params, size_t nbits, sg_error *err);
 
 #endif
