@@ -36,6 +36,9 @@ typedef struct trial {
 static const trial trials[] = {
     {"index create", {"new", "--model", "../run/best.safetensors", "-q"}, "new", WHOLE},
     {"index add", {"idx", "../photos", "-q"}, NULL, BATCHES},
+#ifdef SEVERAL_BATCHES
+    {"index add", {"idx", "../many", "-q"}, NULL, BATCHES},
+#endif
     {"index remove", {"idx", "../photos/1.png", "../photos/2.png", "--id", "7"}, NULL, WHOLE},
     {"index sync", {"idx", "../photos", "--prune", "-q"}, NULL, BATCHES},
     {"index rebuild", {"idx", "--kind", "mih", "-q"}, NULL, WHOLE},
@@ -46,6 +49,7 @@ static const trial trials[] = {
     {"index merge", {"idx", "../other", "-q"}, NULL, BATCHES},
     {"index import", {"idx", "../other.jsonl", "-q"}, NULL, BATCHES},
     {"index relocate", {"idx", "../photos", "/elsewhere", "-q"}, NULL, WHOLE},
+    {"index set", {"idx", "../photos", "--attribute", "label=some", "-q"}, NULL, WHOLE},
     {"index export", {"idx", "-o", "made.csv", "-q"}, NULL, READS},
     {"index dedupe", {"idx", "-q"}, NULL, READS},
     {"index verify", {"idx", "-q"}, NULL, READS},
@@ -59,6 +63,7 @@ typedef struct entry {
     uint64_t id;
     char *path;
     uint8_t content[SG_CONTENT_NBYTES], code[SG_BITS_MAX / 8];
+    uint64_t attributes; /* their sum */
 } entry;
 
 typedef struct holding {
@@ -76,6 +81,7 @@ static inline bool take_entry(void *context, const sg_item *item, sg_error *err)
     *e = (entry){.id = item->id, .path = strdup(item->path)};
     memcpy(e->content, item->content, SG_CONTENT_NBYTES);
     memcpy(e->code, item->code, h->code_nbytes);
+    e->attributes = sg_xxh3_64(item->attributes, item->attributes_nbytes);
     return true;
 }
 
@@ -115,7 +121,8 @@ static inline const entry *find(const holding *h, const entry *like)
 {
     for (size_t i = 0; i < h->n; i++) {
         const entry *e = &h->entries[i];
-        if (strcmp(e->path, like->path) == 0 && memcmp(e->content, like->content, SG_CONTENT_NBYTES) == 0 &&
+        if (strcmp(e->path, like->path) == 0 && e->attributes == like->attributes &&
+            memcmp(e->content, like->content, SG_CONTENT_NBYTES) == 0 &&
             memcmp(e->code, like->code, h->code_nbytes) == 0)
             return e;
     }
@@ -377,6 +384,9 @@ static inline void make_world(void)
           "\"$SIGNET\" index add fit photos -q --threads 1 >out && \"$SIGNET\" train --weights "
           "run/best.safetensors --data folder:exported --val 0 --bits 24 --epochs 1 --batch 8 --threads 1 -q "
           "-o longer");
+#ifdef SEVERAL_BATCHES
+    shell("mkdir many && i=0 && while [ $i -lt 1100 ]; do i=$((i + 1)); ln photos/1.png many/$i.png; done");
+#endif
 }
 
 /* Can this be tried here? Exits with a word when not. */

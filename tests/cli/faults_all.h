@@ -2,6 +2,7 @@
 #ifndef SIGNET_TESTS_FAULTS_ALL_H
 #define SIGNET_TESTS_FAULTS_ALL_H
 
+#define SEVERAL_BATCHES
 #include "faults.h"
 
 static course courses[NTRIALS];

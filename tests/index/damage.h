@@ -239,30 +239,39 @@ static inline void flip_some_of_many(size_t n)
     free_world(&w);
 }
 
+/* The lengths from *length down, as many as a child does. False: one was not taken well; *length is that one. */
+static inline bool cut_some(size_t *length, size_t step, bool zero, const world *w)
+{
+    int fd = open("idx/data.mdb", O_RDWR), status, fds[2];
+    size_t from = *length;
+    assert_int_equal(pipe(fds), 0);
+    pid_t child = fork();
+    for (int i = 0; child == 0 && i < FLIPS_A_CHILD && from > 0; i++) {
+        tally t = {0};
+        from -= from < step ? from : (from - 1) % PAGE == 0 || from % PAGE < 2 ? 1 : step;
+        if (write(fds[1], &from, sizeof from) != sizeof from || ftruncate(fd, (off_t)from) != 0) _exit(2);
+        if (zero && ftruncate(fd, (off_t)w->nbytes) != 0) _exit(3);
+        if (!answers_soundly(&t, w, 1)) _exit(1);
+        size_t lost = w->nbytes - from;
+        if (pwrite(fd, w->sound + from, lost, (off_t)from) != (ssize_t)lost) _exit(4);
+    }
+    if (child == 0) _exit(0);
+    close(fds[1]);
+    while (read(fds[0], &from, sizeof from) == sizeof from) *length = from;
+    close(fds[0]);
+    close(fd);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status == 0;
+}
+
 /* Cut to each length, by every step-th byte and around the pages' bounds; zero: what is cut off is zero instead, which a
  * file system may leave after a crash. */
 static inline void cut_off(size_t step, bool zero)
 {
     world w;
-    tally t = {0};
     make_world(&w, 50, 60);
-    int fd = open("idx/data.mdb", O_RDWR);
-    for (size_t length = w.nbytes; length > 0;) {
-        length -= length < step ? length : (length - 1) % PAGE == 0 || length % PAGE < 2 ? 1 : step;
-        pid_t child = fork();
-        if (child == 0) {
-            bool cut = ftruncate(fd, (off_t)length) == 0 && (!zero || ftruncate(fd, (off_t)w.nbytes) == 0);
-            bool ok = cut && answers_soundly(&t, &w, 1);
-            if (pwrite(fd, w.sound + length, w.nbytes - length, (off_t)length) !=
-                (ssize_t)(w.nbytes - length))
-                _exit(2);
-            _exit(ok ? 0 : 1);
-        }
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        if (status != 0) fail_msg("cut to %zu bytes: status %x", length, (unsigned)status);
-    }
-    close(fd);
+    for (size_t length = w.nbytes; length > 0;)
+        if (!cut_some(&length, step, zero, &w)) fail_msg("cut to %zu bytes", length);
     free_world(&w);
 }
 

@@ -19,8 +19,8 @@ static void test_some_of_many(void **state)
 static void test_cut(void **state)
 {
     (void)state;
-    cut_off(5000, false);
-    cut_off(9000, true);
+    cut_off(1500, false);
+    cut_off(2900, true);
 }
 
 static off_t make_small(reference *ref)
