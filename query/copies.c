@@ -184,8 +184,11 @@ static bool measure_all(sg_group *groups, size_t count, uint64_t max_pixels, sg_
                 measure_equal(copy, tasks[t].equal, max_pixels);
         }
     }
+    bool ok = sg_interrupt_check(err);
+    for (size_t t = 0; ok && t < n; t++) /* a lack of memory says nothing of the file */
+        if (tasks[t].copy->why.code == SG_ERR_MEMORY) ok = sg_fail_memory(err, tasks[t].copy->path);
     sg_free(tasks);
-    return sg_interrupt_check(err);
+    return ok;
 }
 
 bool sg_groups_look(sg_group *groups, size_t first, size_t count, const sg_groups *found, sg_store *store,

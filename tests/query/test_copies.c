@@ -162,23 +162,42 @@ static bool whole(const sg_groups *found, sg_store *store, sg_error *err)
     return true;
 }
 
-static void test_interrupts(void **state)
+/* Two pictures of one code. */
+static sg_store *make_pair(sg_groups *found)
 {
-    (void)state;
     sg_error err = {0};
-    sg_groups found;
     sg_store *store = shelf_make(8 * NBYTES);
     put_picture("a.png", 1);
     put_picture("b.png", 2);
     assert_true(sg_store_begin(store, &err));
     put_file(store, "a.png", 0);
     put_file(store, "b.png", 0);
-    assert_true(sg_store_commit(store, &err) && sg_groups_find(&found, store, 0, NULL, &err));
+    assert_true(sg_store_commit(store, &err) && sg_groups_find(found, store, 0, NULL, &err));
+    return store;
+}
+
+static void test_interrupts(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_groups found;
+    sg_store *store = make_pair(&found);
     sg_interrupt_set(true);
     assert_false(whole(&found, store, &err));
     assert_int_equal(err.code, SG_ERR_INTERRUPTED);
     sg_interrupt_set(false);
     assert_true(whole(&found, store, &err));
+    sg_groups_clear(&found);
+    sg_store_close(store);
+}
+
+static void test_without_memory(void **state)
+{
+    (void)state;
+    sg_groups found;
+    sg_store *store = make_pair(&found);
+    sg_threads_set(1);
+    assert_survives_allocation_failures(whole(&found, store, &err));
     sg_groups_clear(&found);
     sg_store_close(store);
 }
@@ -189,6 +208,7 @@ int main(void)
         scratch_test(test_what_became_of_them),
         scratch_test(test_ties),
         scratch_test(test_interrupts),
+        scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
