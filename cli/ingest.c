@@ -135,10 +135,10 @@ static bool ingest(sg_ingest_counts *counts, notes *n, sg_index *index, cli_inge
     sg_attributes attributes = SG_ATTRIBUTES_INIT;
     if (!cli_parse_attributes(&attributes, &n->options->attributes, err)) return false;
     sg_index_set_max_pixels(index, (uint64_t)n->call->common.max_pixels);
-    if (*sg_index_recipe_difference(index))
+    bool ok = run(counts, index, n, what, paths, npaths, &attributes, err);
+    if (ok && *sg_index_recipe_difference(index))
         cli_remark(n->call, "other codes than recorded are possible here: %s",
                    sg_index_recipe_difference(index));
-    bool ok = run(counts, index, n, what, paths, npaths, &attributes, err);
     sg_attributes_clear(&attributes);
     return ok;
 }
@@ -149,9 +149,7 @@ bool cli_ingest_run(const cli_call *call, const cli_ingest *o, cli_ingest_what w
     sg_index *index;
     sg_ingest_counts counts = {0};
     notes n = {.call = call, .options = o, .dry_lines = o->dry_run && (o->json || call->common.verbose)};
-    if (!sg_index_open(&index, call->args[0], o->dry_run ? SG_INDEX_STORE : SG_INDEX_ENCODE, !o->dry_run,
-                       err))
-        return false;
+    if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err)) return false;
     bool ok = ingest(&counts, &n, index, what, paths, npaths, err);
     if (ok) ok = report(&counts, o, what != CLI_ADD, call->args[0], err);
     if (!ok && err->code == SG_ERR_INTERRUPTED)

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #define WRITER_WAIT_MS 10000
-#define BATCH_ADDING   64 /* images a pass of the network */
-#define BATCH_ASKING   1  /* a pass costs as much as a full batch */
+#define BATCH_ASKING   1 /* a pass costs as much as a full batch */
 
 static bool put_encoder(void *context, const char *folder, sg_error *err)
 {
@@ -145,7 +144,8 @@ bool sg_index_open_store(sg_index **result, const char *dir, bool writable, sg_e
 bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool writable, sg_error *err)
 {
     if (!sg_index_open_store(result, dir, writable, err)) return false;
-    if (need == SG_INDEX_STORE || sg_index_open_encoder(*result, writable ? BATCH_ADDING : BATCH_ASKING, err))
+    if (need == SG_INDEX_STORE ||
+        sg_index_open_encoder(*result, writable ? SG_INDEX_BATCH : BATCH_ASKING, err))
         return true;
     sg_index_close(*result);
     *result = NULL;

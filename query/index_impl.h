@@ -19,6 +19,7 @@ struct sg_index {
 
 /* The two halves of opening: the store, then the network that goes with it. */
 bool sg_index_open_store(sg_index **index, const char *dir, bool writable, sg_error *err);
+#define SG_INDEX_BATCH 64 /* images a pass of the network, for adding */
 bool sg_index_open_encoder(sg_index *index, size_t batch, sg_error *err);
 /* Where another file has taken the place of the store's: opens that, and with it its encoder when the model or the recipe is
  * another (and one was open). After a failure the next call tries again. */

@@ -242,6 +242,21 @@ static bool find_recorded(sg_picture *p, sg_store *store, sg_error *err)
     return true;
 }
 
+/* The network, when there is something for it. */
+static bool need_network(sg_ingest *in, sg_error *err)
+{
+    sg_index *index = in->index;
+    if (in->ready) return true;
+    if (!index->encoder && !sg_index_open_encoder(index, SG_INDEX_BATCH, err)) return false;
+    if (index->verdict == SG_RECIPE_OTHER && !in->options->any_recipe)
+        return sg_fail(err, SG_ERR_MISMATCH, "codes made here would not be those of the index: %s",
+                       index->differs);
+    in->intake =
+        (sg_intake){.encoder = index->encoder, .threads = in->options->threads, .take = take, .context = in};
+    in->ready = true;
+    return sg_intake_begin(&in->intake, err);
+}
+
 /* A file that is recorded with its size and time is not read. */
 static bool take_file(sg_ingest *in, const sg_file *f, sg_error *err)
 {
@@ -263,7 +278,8 @@ static bool take_file(sg_ingest *in, const sg_file *f, sg_error *err)
                     .mtime_ns = f->mtime_ns,
                     .place = (size_t)(f - in->files.v)};
     if (!find_recorded(&p, in->index->store, err)) return false;
-    return in->options->dry_run ? foresee(in, &p, err) : sg_intake_push(&in->intake, &p, err);
+    if (in->options->dry_run) return foresee(in, &p, err);
+    return need_network(in, err) && sg_intake_push(&in->intake, &p, err);
 }
 
 bool sg_ingest_take_all(sg_ingest *in, sg_error *err)
@@ -294,19 +310,11 @@ bool sg_ingest_find(sg_ingest *in, const char *path, sg_error *err)
     return true;
 }
 
-bool sg_ingest_begin(sg_ingest *in, sg_index *index, const sg_ingest_options *options,
-                     sg_ingest_counts *counts, sg_error *err)
+void sg_ingest_begin(sg_ingest *in, sg_index *index, const sg_ingest_options *options,
+                     sg_ingest_counts *counts)
 {
     *counts = (sg_ingest_counts){0};
     *in = (sg_ingest){.index = index, .options = options, .counts = counts, .batch = {.store = index->store}};
-    if (options->dry_run) return true;
-    SG_ASSERT(index->encoder);
-    if (index->verdict == SG_RECIPE_OTHER && !options->any_recipe)
-        return sg_fail(err, SG_ERR_MISMATCH, "codes made here would not be those of the index: %s",
-                       index->differs);
-    in->intake =
-        (sg_intake){.encoder = index->encoder, .threads = options->threads, .take = take, .context = in};
-    return sg_intake_begin(&in->intake, err);
 }
 
 bool sg_ingest_end(sg_ingest *in, bool ok, const sg_error *why, sg_error *err)
@@ -328,7 +336,8 @@ bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *cons
 {
     sg_ingest in;
     sg_error why = {SG_OK, ""};
-    bool ok = sg_ingest_begin(&in, index, options, counts, &why);
+    bool ok = true;
+    sg_ingest_begin(&in, index, options, counts);
     for (size_t i = 0; ok && i < npaths; i++) ok = sg_ingest_find(&in, paths[i], &why);
     ok = ok && sg_files_check(&in.files, index->store, NULL, NULL, &why) && sg_ingest_take_all(&in, &why);
     return sg_ingest_end(&in, ok, &why, err);

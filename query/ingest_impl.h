@@ -15,15 +15,15 @@ typedef struct sg_ingest {
     sg_ingest_counts pending; /* of the open batch */
     sg_files files;
     const sg_lost_list *lost; /* items whose files are gone: they may have moved. NULL: none */
+    bool ready;               /* the intake: only when there is something for it */
     sg_intake intake;
     sg_batch batch;
     uint64_t nfinished; /* for the progress line */
 } sg_ingest;
 
-/* counts are zeroed. end also after a failure of begin, in which *err becomes what ended it; what was stored before an
- * interrupt is kept. */
-bool sg_ingest_begin(sg_ingest *in, sg_index *index, const sg_ingest_options *options,
-                     sg_ingest_counts *counts, sg_error *err);
+/* counts are zeroed. end: *err becomes what ended it; what was stored before an interrupt is kept. */
+void sg_ingest_begin(sg_ingest *in, sg_index *index, const sg_ingest_options *options,
+                     sg_ingest_counts *counts);
 bool sg_ingest_end(sg_ingest *in, bool ok, const sg_error *why, sg_error *err);
 /* Finds a path's files; what cannot be read is told. */
 bool sg_ingest_find(sg_ingest *in, const char *path, sg_error *err);

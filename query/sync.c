@@ -89,8 +89,9 @@ bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const
 {
     syncing s = {.folders = NULL};
     sg_error why = {SG_OK, ""};
-    bool ok = sg_ingest_begin(&s.in, index, options, counts, &why) && compare(&s, folders, nfolders, &why) &&
-              sg_ingest_take_all(&s.in, &why) && remove_gone(&s, prune, &why);
+    sg_ingest_begin(&s.in, index, options, counts);
+    bool ok = compare(&s, folders, nfolders, &why) && sg_ingest_take_all(&s.in, &why) &&
+              remove_gone(&s, prune, &why);
     ok = sg_ingest_end(&s.in, ok, &why, err);
     sg_lost_clear(&s.lost);
     for (size_t i = 0; i < s.nfolders; i++) sg_free(s.folders[i]);

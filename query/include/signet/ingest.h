@@ -89,7 +89,8 @@ typedef struct sg_ingest_counts {
 /* Adds files and folders (recursive), each path once. A named file must be an image; in a folder a known signature that
  * does not decode is broken, a file without one is ignored and counted. A file is read when its size or time are not what
  * is recorded, and encoded when its content is not. Batches (one transaction each) of at most 1024 items or one second. An
- * interrupt keeps what was committed: SG_ERR_INTERRUPTED. Returns true with counts->broken > 0 when some were skipped. */
+ * interrupt keeps what was committed: SG_ERR_INTERRUPTED. The index is open for writing; its encoder is loaded when there is
+ * something to encode. Returns true with counts->broken > 0 when some were skipped. */
 bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *const *paths, size_t npaths,
                      const sg_ingest_options *options, sg_error *err);
 
