@@ -169,9 +169,10 @@ static bool put(sg_ingest *in, const sg_picture *p, const uint8_t *code, const f
 /* The content is what the index has: what the file system says of it is new, the code stays. */
 static bool renew(sg_ingest *in, const sg_picture *p, sg_error *err)
 {
+    static const uint8_t any[SG_BITS_MAX / 8]; /* a code is not looked at */
     sg_put_kind kind;
     uint64_t id, other;
-    const sg_item item = item_of(in, p, in->intake.codes, NULL); /* any code: it is not looked at */
+    const sg_item item = item_of(in, p, any, NULL);
     if (!sg_batch_change(&in->batch, err) || !sg_store_put(&kind, &id, &other, in->index->store, &item, err))
         return false;
     SG_ASSERT(kind == SG_PUT_UNCHANGED);
@@ -279,6 +280,11 @@ static bool take_file(sg_ingest *in, const sg_file *f, sg_error *err)
                     .place = (size_t)(f - in->files.v)};
     if (!find_recorded(&p, in->index->store, err)) return false;
     if (in->options->dry_run) return foresee(in, &p, err);
+    if (!in->ready) { /* is there something for a network? */
+        sg_picture_glance(&p);
+        if (p.state == SG_PICTURE_NO_IMAGE || p.state == SG_PICTURE_SKIPPED)
+            return take(in, &p, NULL, NULL, err);
+    }
     return need_network(in, err) && sg_intake_push(&in->intake, &p, err);
 }
 
