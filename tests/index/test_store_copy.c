@@ -244,6 +244,7 @@ static void watch(uint64_t until)
         if (n < before || n % BATCH != 0 || generation != 1 + n / BATCH) _exit(3);
         sg_free(codes);
         sg_free(ids);
+        nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
     }
     assert_sound(store);
     _exit(0);
@@ -271,6 +272,33 @@ static void test_many(void **state)
     assert_int_equal(info.items, WRITERS * BATCHES * BATCH);
     assert_int_equal(info.generation, 1 + WRITERS * BATCHES);
     sg_store_info_clear(&info);
+    sg_store_close(store);
+}
+
+/* The same beside readers who may not write lock.mdb. */
+static void test_many_readers_apart(void **state)
+{
+    (void)state;
+    enum { BATCHES = 12 };
+    pid_t children[4];
+    size_t n = 0;
+    if (geteuid() != 0) {
+        print_message("only root can be two users: not tried\n");
+        return;
+    }
+    create_store("idx", 64);
+    assert_int_equal(chmod(".", 0755) | chmod("idx", 0755), 0);
+    assert_int_equal(chmod("idx/data.mdb", 0644) | chmod("idx/lock.mdb", 0644), 0);
+    for (int i = 0; i < 2; i++)
+        if ((children[n++] = fork()) == 0) {
+            if (setuid(65534) != 0) _exit(9);
+            watch(BATCHES * BATCH);
+        }
+    if ((children[n++] = fork()) == 0) add_on(1, BATCHES);
+    if ((children[n++] = fork()) == 0) compact_on(10);
+    while (n > 0) wait_for(children[--n]);
+    sg_store *store = open_store("idx", true);
+    assert_sound(store);
     sg_store_close(store);
 }
 
@@ -493,6 +521,7 @@ int main(void)
         scratch_test(test_reader_follows),
         scratch_test(test_compact_under_a_walk),
         scratch_test(test_many),
+        scratch_test(test_many_readers_apart),
         scratch_test(test_killed),
         scratch_test(test_copy),
         scratch_test(test_copy_while_written),

@@ -123,6 +123,24 @@ static void assert_version(sg_store *store, unsigned version)
     sg_store_info_clear(&info);
 }
 
+/* A copy of it, and it compacted, are of its version too. */
+static void move_golden(int version, reference *ref)
+{
+    static const char *const dirs[] = {"copy", "idx"};
+    sg_error err = {0};
+    sg_store_sizes sizes;
+    sg_store *store = open_store("idx", false);
+    if (!sg_store_copy(store, "copy", NULL, NULL, &err)) fail_msg("%s", err.message);
+    sg_store_close(store);
+    if (!sg_store_compact(&sizes, "idx", false, 0, &err)) fail_msg("%s", err.message);
+    for (int i = 0; i < 2; i++) {
+        store = open_store(dirs[i], true);
+        assert_version(store, (unsigned)version);
+        assert_equals(store, ref);
+        sg_store_close(store);
+    }
+}
+
 static void read_golden(int version)
 {
     reference ref = golden(version, NULL);
@@ -133,6 +151,7 @@ static void read_golden(int version)
         assert_equals(store, &ref);
         sg_store_close(store);
     }
+    move_golden(version, &ref);
     ref_free(&ref);
 }
 
