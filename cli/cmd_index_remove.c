@@ -68,6 +68,8 @@ static bool run_remove(const cli_call *call, int *status, sg_error *err)
 
 static const cli_option remove_rows[] = {
     CLI_SELECT_OPTIONS(remove_options, select),
+    {"list", 0, CLI_TEXT, AT(select.list), "FILE", "a path a line, - for standard input", 0, 0},
+    {"zero", '0', CLI_FLAG, AT(select.zero), NULL, "the list's paths end by NUL", 0, 0},
     {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL,
      "only say what would be done (-v, --json: with a line a picture)", 0, 0},
     {"json", 0, CLI_FLAG, AT(json), NULL, "how many, as one JSON object", 0, 0},

@@ -1,11 +1,13 @@
 #include "select.h"
+#include "paths.h"
 
 #include <inttypes.h>
 #include <signet/mem.h>
+#include <string.h>
 
 bool cli_selects(const cli_select *o)
 {
-    return o->ids.n > 0 || o->prefixes.n > 0 || o->where.n > 0;
+    return o->ids.n > 0 || o->prefixes.n > 0 || o->where.n > 0 || o->list;
 }
 
 bool cli_select_check(const cli_call *call, const cli_select *o, sg_error *err)
@@ -30,20 +32,32 @@ bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call
             return sg_fail(err, SG_ERR_USAGE, "--id: \"%s\" is no id", o->ids.items[i]);
         wanted[i] = (uint64_t)id;
     }
-    const char **paths = sg_alloc(call->nargs + o->prefixes.n, sizeof *paths);
-    if (!paths) return sg_fail_memory(err, "paths");
-    size_t npaths = 0;
-    for (size_t i = 1; i < call->nargs; i++) paths[npaths++] = call->args[i];
-    for (size_t i = 0; i < o->prefixes.n; i++) paths[npaths++] = o->prefixes.items[i];
+    cli_paths named;
+    if (!cli_paths_gather(&named, call, o->list, o->zero, err)) return false;
+    if (o->list &&
+        named.n + o->prefixes.n + o->ids.n == 0) { /* an empty list names none, whatever --where says */
+        cli_paths_clear(&named);
+        *ids = NULL;
+        *n = 0;
+        return true;
+    }
+    const char **paths = sg_alloc(named.n + o->prefixes.n, sizeof *paths);
+    if (!paths) {
+        cli_paths_clear(&named);
+        return sg_fail_memory(err, "paths");
+    }
+    memcpy(paths, named.v, named.n * sizeof *paths);
+    memcpy(paths + named.n, o->prefixes.items, o->prefixes.n * sizeof *paths);
     sg_where where = SG_WHERE_INIT;
     const sg_select select = {.paths = paths,
-                              .npaths = npaths,
+                              .npaths = named.n + o->prefixes.n,
                               .ids = wanted,
                               .nids = o->ids.n,
                               .where = o->where.n > 0 ? &where : NULL};
     bool ok = parse_where(&where, &o->where, err) && sg_select_items(ids, n, store, &select, err);
     sg_where_clear(&where);
     sg_free(paths);
+    cli_paths_clear(&named);
     return ok;
 }
 

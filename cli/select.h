@@ -9,6 +9,8 @@
 
 typedef struct cli_select {
     cli_texts ids, prefixes, where;
+    const char *list; /* of paths, or NULL: an option of remove alone */
+    bool zero;
 } cli_select;
 
 #define CLI_SELECT_OPTIONS(type, member)                                                                       \

@@ -117,12 +117,22 @@ static void close_encoder(sg_index *index)
     index->differs[0] = '\0';
 }
 
+bool sg_index_is_outdated(sg_store *store)
+{
+    bool replaced;
+    return store && sg_store_is_replaced(&replaced, store, NULL) && replaced;
+}
+
 static bool open_store(sg_store **store, sg_store_info *info, const sg_index *index, sg_error *err)
 {
-    if (!sg_store_open(store, index->dir, index->writable, WRITER_WAIT_MS, err)) return false;
-    if (sg_store_info_get(info, *store, err)) return true;
-    sg_store_close(*store);
-    *store = NULL;
+    bool again = true;
+    while (again) {
+        if (!sg_store_open(store, index->dir, index->writable, WRITER_WAIT_MS, err)) return false;
+        if (sg_store_info_get(info, *store, err)) return true;
+        again = sg_index_is_outdated(*store);
+        sg_store_close(*store);
+        *store = NULL;
+    }
     return false;
 }
 
@@ -143,12 +153,16 @@ bool sg_index_open_store(sg_index **result, const char *dir, bool writable, sg_e
 
 bool sg_index_open(sg_index **result, const char *dir, sg_index_need need, bool writable, sg_error *err)
 {
-    if (!sg_index_open_store(result, dir, writable, err)) return false;
-    if (need == SG_INDEX_STORE ||
-        sg_index_open_encoder(*result, writable ? SG_INDEX_BATCH : BATCH_ASKING, err))
-        return true;
-    sg_index_close(*result);
-    *result = NULL;
+    bool again = true;
+    while (again) {
+        if (!sg_index_open_store(result, dir, writable, err)) return false;
+        if (need == SG_INDEX_STORE ||
+            sg_index_open_encoder(*result, writable ? SG_INDEX_BATCH : BATCH_ASKING, err))
+            return true;
+        again = sg_index_is_outdated((*result)->store);
+        sg_index_close(*result);
+        *result = NULL;
+    }
     return false;
 }
 

@@ -21,6 +21,9 @@ struct sg_index {
 bool sg_index_open_store(sg_index **index, const char *dir, bool writable, sg_error *err);
 #define SG_INDEX_BATCH 64 /* images a pass of the network, for adding */
 bool sg_index_open_encoder(sg_index *index, size_t batch, sg_error *err);
+/* Has another index taken the place of the one whose store that is? What was opened since then, such as the encoder, may be
+ * the other's: all is to be opened again. */
+bool sg_index_is_outdated(sg_store *store);
 /* Where another file has taken the place of the store's: opens that, and with it its encoder when the model or the recipe is
  * another (and one was open). After a failure the next call tries again. */
 bool sg_index_follow(bool *replaced, sg_index *index, sg_error *err);

@@ -83,16 +83,20 @@ static bool open_both(sg_searcher *s, size_t batch, sg_error *err)
 bool sg_searcher_open(sg_searcher **searcher, const char *dir, sg_index_need need, size_t batch,
                       sg_error *err)
 {
+    bool again = true;
     *searcher = NULL;
-    sg_searcher *s = sg_calloc(1, sizeof *s);
-    if (!s) return sg_fail_memory(err, "searcher");
-    s->own = true;
-    if (sg_index_open_store(&s->index, dir, false, err) &&
-        (need == SG_INDEX_STORE ? load_codes(s, err) : open_both(s, batch, err))) {
-        *searcher = s;
-        return true;
+    while (again) {
+        sg_searcher *s = sg_calloc(1, sizeof *s);
+        if (!s) return sg_fail_memory(err, "searcher");
+        s->own = true;
+        if (sg_index_open_store(&s->index, dir, false, err) &&
+            (need == SG_INDEX_STORE ? load_codes(s, err) : open_both(s, batch, err))) {
+            *searcher = s;
+            return true;
+        }
+        again = s->index && sg_index_is_outdated(s->index->store);
+        sg_searcher_free(s);
     }
-    sg_searcher_free(s);
     return false;
 }
 
