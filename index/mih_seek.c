@@ -17,6 +17,7 @@
 
 /* Parts of a scan's time: what is spent before it is known whether buckets are quicker; what looking into them may take
  * where it is only likely; and all that they may take there. */
+#define FORESIGHT    0.05 /* of a search by radius: all that it risks */
 #define TRIAL        0.015
 #define LIKELY_LOOKS 0.08
 #define LIKELY       0.5
@@ -99,6 +100,13 @@ static void send_for_sizes(const seeker *s)
         for (unsigned bit = 0; step >= m && bit < t->width; bit++)
             __builtin_prefetch(&t->starts[sg_mih_bucket(t, value ^ (uint64_t)1 << bit)]);
     }
+}
+
+/* The sizes of buckets that foresee counts: of the first 2 m steps. */
+static double count_foreseen(size_t nbits, unsigned m, unsigned bound)
+{
+    const unsigned steps = bound + 1 < 2 * m ? bound + 1 : 2 * m;
+    return steps <= m ? steps : m + (double)(steps - m) * (double)nbits / m;
 }
 
 /* Fills `cost` as far as it is below the scan's; beyond it is infinite. The codes to be met in the first 2 m steps are
@@ -279,7 +287,8 @@ sg_mih_outcome sg_mih_seek(sg_near_list *list, const sg_mih *mih, const sg_searc
                 .bound = radius < codes->nbits ? radius : (unsigned)codes->nbits,
                 .likely = UINT_MAX,
                 .scan = scan};
-    if (LOOKUP_NS * (double)(codes->nbits + mih->ntables) > TRIAL * scan) return SG_MIH_DEARER;
+    const double share = k == SIZE_MAX ? FORESIGHT : TRIAL;
+    if (LOOKUP_NS * count_foreseen(codes->nbits, mih->ntables, s.bound) > share * scan) return SG_MIH_DEARER;
     for (unsigned i = 0; i < mih->ntables; i++)
         s.values[i] = sg_mih_substring(&mih->tables[i], query, s.nbytes);
     s.counts = sg_calloc(codes->nbits + 1, sizeof *s.counts);
