@@ -141,7 +141,7 @@ static bool put(sg_ingest *in, const sg_picture *p, const uint8_t *code, const f
     sg_put_kind kind;
     uint64_t id, other;
     sg_attributes attributes = SG_ATTRIBUTES_INIT;
-    const sg_lost *from = in->lost && !p->id ? sg_lost_find(in->lost, p->content, p->path) : NULL;
+    sg_lost *from = in->lost && !p->id ? sg_lost_find(in->lost, p->content, p->path) : NULL;
     sg_item item = item_of(in, p, code, z);
     bool ok = gather_attributes(&attributes, in, p, from, err);
     item.attributes = attributes.data;
@@ -155,6 +155,7 @@ static bool put(sg_ingest *in, const sg_picture *p, const uint8_t *code, const f
     in->pending.unchanged += kind == SG_PUT_UNCHANGED;
     if (from) {
         in->pending.moved++;
+        if (!from->heir) from->heir = id;
         say_moved(in, p->path, from);
         return true;
     }

@@ -181,10 +181,9 @@ void sg_lost_settle(sg_lost_list *list, uint64_t *kept)
     if (n > 1) qsort(list->v, n, sizeof *list->v, compare_contents);
 }
 
-const sg_lost *sg_lost_find(const sg_lost_list *list, const uint8_t content[SG_CONTENT_NBYTES],
-                            const char *path)
+sg_lost *sg_lost_find(const sg_lost_list *list, const uint8_t content[SG_CONTENT_NBYTES], const char *path)
 {
-    const sg_lost *found = NULL;
+    sg_lost *found = NULL;
     size_t lo = 0, hi = list->n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
@@ -194,7 +193,7 @@ const sg_lost *sg_lost_find(const sg_lost_list *list, const uint8_t content[SG_C
             hi = mid;
     }
     for (; lo < list->n && memcmp(list->v[lo].content, content, SG_CONTENT_NBYTES) == 0; lo++) {
-        const sg_lost *l = &list->v[lo];
+        sg_lost *l = &list->v[lo];
         if (!found) found = l;
         if (strcmp(sg_path_base(l->path), sg_path_base(path)) == 0) return l;
     }

@@ -15,6 +15,7 @@ typedef struct sg_lost {
     char *path; /* owned */
     uint8_t content[SG_CONTENT_NBYTES];
     sg_lost_fate fate;
+    uint64_t heir; /* the item that it has become by a move; 0: none */
 } sg_lost;
 
 typedef struct sg_lost_list {
@@ -31,8 +32,7 @@ bool sg_lost_judge(sg_lost_list *list, const char *folder, bool empty, sg_lost_t
 /* Leaves only those that are gone, sorted for sg_lost_find; counts the kept. */
 void sg_lost_settle(sg_lost_list *list, uint64_t *kept);
 /* One with this content, of the same name if there is one; NULL. */
-const sg_lost *sg_lost_find(const sg_lost_list *list, const uint8_t content[SG_CONTENT_NBYTES],
-                            const char *path);
+sg_lost *sg_lost_find(const sg_lost_list *list, const uint8_t content[SG_CONTENT_NBYTES], const char *path);
 void sg_lost_clear(sg_lost_list *list);
 
 #endif

@@ -66,11 +66,51 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* --- pairs of what was moved --- */
+
+typedef struct pairs {
+    const sg_lost_list *lost; /* ascending by id */
+    uint64_t (*v)[2];
+    size_t n, cap;
+} pairs;
+
+/* What the item has become; itself when it was not moved. */
+static uint64_t heir_of(const sg_lost_list *lost, uint64_t id)
+{
+    const sg_lost key = {.id = id};
+    const sg_lost *found = bsearch(&key, lost->v, lost->n, sizeof *lost->v, compare_ids);
+    return found && found->heir ? found->heir : id;
+}
+
+static bool collect_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
+{
+    pairs *p = context;
+    uint64_t x = heir_of(p->lost, a), y = heir_of(p->lost, b);
+    if (x == y || (x == a && y == b)) return true;
+    if (!sg_grow(&p->v, &p->cap, p->n + 1, sizeof *p->v)) return sg_fail_memory(err, "pairs");
+    p->v[p->n][0] = x;
+    p->v[p->n++][1] = y;
+    return true;
+}
+
+static bool carry_pairs(syncing *s, sg_error *err)
+{
+    sg_ingest *in = &s->in;
+    pairs p = {.lost = &s->lost};
+    if (in->counts->moved == 0) return true;
+    bool ok = sg_store_pairs(in->index->store, collect_pair, &p, err);
+    for (size_t i = 0; ok && i < p.n; i++)
+        ok = sg_batch_change(&in->batch, err) &&
+             sg_store_pair_set(in->index->store, p.v[i][0], p.v[i][1], true, err) &&
+             (!sg_batch_due(&in->batch) || sg_ingest_commit(in, err));
+    sg_free(p.v);
+    return ok && sg_ingest_commit(in, err);
+}
+
 static bool remove_gone(syncing *s, bool prune, sg_error *err)
 {
     sg_ingest *in = &s->in;
     bool dry = in->options->dry_run, ok = true;
-    if (s->lost.n > 1) qsort(s->lost.v, s->lost.n, sizeof *s->lost.v, compare_ids);
     for (size_t i = 0; ok && i < s->lost.n; i++) {
         const sg_lost *lost = &s->lost.v[i];
         if (prune && !dry)
@@ -90,8 +130,9 @@ bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const
     syncing s = {.folders = NULL};
     sg_error why = {SG_OK, ""};
     sg_ingest_begin(&s.in, index, options, counts);
-    bool ok = compare(&s, folders, nfolders, &why) && sg_ingest_take_all(&s.in, &why) &&
-              remove_gone(&s, prune, &why);
+    bool ok = compare(&s, folders, nfolders, &why) && sg_ingest_take_all(&s.in, &why);
+    if (ok && s.lost.n > 1) qsort(s.lost.v, s.lost.n, sizeof *s.lost.v, compare_ids);
+    ok = ok && carry_pairs(&s, &why) && remove_gone(&s, prune, &why);
     ok = sg_ingest_end(&s.in, ok, &why, err);
     sg_lost_clear(&s.lost);
     for (size_t i = 0; i < s.nfolders; i++) sg_free(s.folders[i]);

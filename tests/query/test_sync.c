@@ -372,6 +372,40 @@ static void test_outputs(void **state)
     sg_index_close(index);
 }
 
+static bool list_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
+{
+    (void)err;
+    fprintf(context, "%d-%d ", (int)a, (int)b);
+    return true;
+}
+
+/* Marks of pairs go with what is moved. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    size_t size;
+    char *text = NULL;
+    make_album();
+    sg_index *index = open_index(true);
+    sg_store *store = sg_index_store(index);
+    assert_true(sg_store_begin(store, &err) && sg_store_pair_set(store, 1, 2, true, &err) &&
+                sg_store_pair_set(store, 1, 3, true, &err) && sg_store_pair_set(store, 3, 4, true, &err) &&
+                sg_store_pair_set(store, 2, 4, true, &err) && sg_store_commit(store, &err));
+    sg_index_close(index);
+    assert_int_equal(rename("album/a.png", "album/a2.png") | rename("album/sub/c.png", "album/sub/c2.png"),
+                     0);
+    assert_lost(sync_folder("album", true, NULL), 2, 2, 2, 0);
+    assert_listing(true, "2 b.jpg\n4 d.png\n5 a2.png\n6 c2.png\n");
+    index = open_index(false);
+    FILE *out = open_memstream(&text, &size);
+    assert_true(sg_store_pairs(sg_index_store(index), list_pair, out, &err));
+    fclose(out);
+    assert_string_equal(text, "2-4 2-5 4-6 5-6 ");
+    free(text);
+    sg_index_close(index);
+}
+
 static void test_several_folders(void **state)
 {
     (void)state;
@@ -588,6 +622,7 @@ int main(void)
         scratch_test(test_no_longer_an_image),
         scratch_test(test_moved),
         scratch_test(test_attributes),
+        scratch_test(test_pairs),
         scratch_test(test_outputs),
         scratch_test(test_several_folders),
         scratch_test(test_dry_run),
