@@ -121,7 +121,8 @@ static bool choose_radius(int *radius, sg_store *store, const cli_call *call, sg
             "no code is close enough for a false match rate of %.2g: equal contents alone are looked for",
             rate);
     } else {
-        cli_remark(call, "radius %d, for a false match rate of %.2g", *radius, rate);
+        cli_remark(call, "radius %d, for a false match rate of %.2g%s", *radius, rate,
+                   rate < sg_histogram_smallest(&h) ? " (extrapolated)" : "");
     }
     return true;
 }

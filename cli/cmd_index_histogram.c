@@ -62,6 +62,7 @@ static bool print_text(const sg_histogram *h, sg_error *err)
         printf("%s\n", why.message);
         return cli_stdout_check(err);
     }
+    printf("rates below %.1e are extrapolated\n", sg_histogram_smallest(h));
     printf("false match rate  radius  all pairs within\n");
     for (size_t i = 0; i < NRATES; i++) {
         int radius;
@@ -80,6 +81,7 @@ static void add_rates(sg_json *root, const sg_histogram *h)
     double rates[SG_BITS_MAX + 1];
     size_t first;
     if (!sg_histogram_rates(rates, &first, h, NULL)) return;
+    sg_json_add_number(root, "smallest_rate", sg_histogram_smallest(h));
     sg_json *list = sg_json_add_array(root, "rates");
     for (size_t i = 0; i < NRATES; i++) {
         int radius;

@@ -172,12 +172,15 @@ static bool find_radius(const cli_call *call, sg_index *index, sg_error *err)
 {
     query_options *o = call->options;
     int radius;
+    bool measured;
     if (!cli_given(call, "fmr")) return true;
-    if (!sg_radius_for_rate(&radius, sg_index_store(index), o->rate, err)) return sg_prefix(err, "--fmr");
+    if (!sg_radius_for_rate(&radius, &measured, sg_index_store(index), o->rate, err))
+        return sg_prefix(err, "--fmr");
     if (radius < 0)
         return sg_fail(err, SG_ERR_NOT_FOUND,
                        "--fmr: nothing is close enough: even equal codes are more frequent");
-    cli_remark(call, "radius %d, for a false match rate of %.2g", radius, o->rate);
+    cli_remark(call, "radius %d, for a false match rate of %.2g%s", radius, o->rate,
+               measured ? "" : " (extrapolated)");
     o->radius = radius;
     return true;
 }

@@ -192,15 +192,25 @@ static size_t first_with(const double *within, size_t nbits, double seen)
     return d;
 }
 
+/* The unrelated pairs at each distance. */
+static void count_unrelated(double *counts, const sg_histogram *h, size_t top)
+{
+    const double most =
+        SG_HISTOGRAM_RELATED * (double)h->npairs / (h->nitems > 1 ? (double)h->nitems - 1 : 1);
+    uint64_t least = h->counts[top], related = 0;
+    for (size_t d = 0; d <= h->nbits; d++) counts[d] = (double)h->counts[d];
+    for (size_t d = top; d-- > 0;) {
+        if (h->counts[d] < least) least = h->counts[d];
+        counts[d] = (double)least;
+        related += h->counts[d] - least;
+    }
+    for (size_t d = 0; d < top && (double)related > most; d++) counts[d] = (double)h->counts[d];
+}
+
 bool sg_histogram_rates(double *rates, size_t *first, const sg_histogram *h, sg_error *err)
 {
     const size_t top = fullest(h), nbits = h->nbits;
-    uint64_t least = h->counts[top];
-    for (size_t d = 0; d <= nbits; d++) rates[d] = (double)h->counts[d];
-    for (size_t d = top; d-- > 0;) {
-        if (h->counts[d] < least) least = h->counts[d];
-        rates[d] = (double)least;
-    }
+    count_unrelated(rates, h, top);
     for (size_t d = 1; d <= nbits; d++) rates[d] += rates[d - 1];
     *first = first_with(rates, nbits, SG_HISTOGRAM_SEEN);
     if (*first > 0) { /* downwards from there */
@@ -227,9 +237,17 @@ bool sg_histogram_radius(int *radius, const sg_histogram *h, double rate, sg_err
     return true;
 }
 
-bool sg_radius_for_rate(int *radius, sg_store *store, double rate, sg_error *err)
+double sg_histogram_smallest(const sg_histogram *h)
+{
+    return h->npairs > SG_HISTOGRAM_SEEN ? SG_HISTOGRAM_SEEN / (double)h->npairs : 1;
+}
+
+bool sg_radius_for_rate(int *radius, bool *measured, sg_store *store, double rate, sg_error *err)
 {
     sg_histogram h;
-    return sg_histogram_make(&h, store, SG_HISTOGRAM_PAIRS, 0, err) &&
-           sg_histogram_radius(radius, &h, rate, err);
+    if (!sg_histogram_make(&h, store, SG_HISTOGRAM_PAIRS, 0, err) ||
+        !sg_histogram_radius(radius, &h, rate, err))
+        return false;
+    *measured = rate >= sg_histogram_smallest(&h);
+    return true;
 }

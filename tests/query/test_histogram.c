@@ -179,6 +179,7 @@ static void test_related_pairs(void **state)
     (void)state;
     double share[SG_BITS_MAX + 1];
     sg_histogram h = make_binomial(share, 64, 1e8);
+    h.nitems = 20000;
     for (size_t d = 0; d < 5; d++) {
         h.counts[d] += 5000;
         h.npairs += 5000;
@@ -194,9 +195,14 @@ static void test_related_pairs(void **state)
     assert_int_equal(radius_of(&h, 1000.0 / (double)h.npairs * 7.5), 6);
     assert_int_equal(radius_of(&h, 1000.0 / (double)h.npairs * 0.5), -1);
     /* Within 4 there are 110, within 5 610: within 3 110 * 110 / 610 / 1010 = 0.0196, within 2 0.0035. */
-    sg_histogram crowded = {.nbits = 8, .counts = {400, 0, 0, 10, 100, 500}, .npairs = 1010};
+    sg_histogram crowded = {.nbits = 8, .nitems = 20, .counts = {400, 0, 0, 10, 100, 500}, .npairs = 1010};
     assert_int_equal(radius_of(&crowded, 0.02), 3);
     assert_int_equal(radius_of(&crowded, 0.01), 2);
+    /* In a larger collection so many are no copies: 400 / 1010 within 0. */
+    crowded.nitems = 30;
+    assert_int_equal(radius_of(&crowded, 0.3), -1);
+    assert_int_equal(radius_of(&crowded, 0.4), 2);
+    crowded.nitems = 20;
     /* More than half of all pairs are equal: these are the unrelated ones. */
     crowded.counts[0] = 900;
     crowded.npairs = 1510;
