@@ -31,7 +31,7 @@ const cli_command cmd_index_add = {
     .summary = "add pictures and folders; what is there and unchanged is left alone",
     .usage = "INDEX PATH... [--list FILE] [--exclude PATTERN] [--strict] [--dry-run]",
     .examples = "index add PHOTOS.index ~/Pictures\n"
-                "find . -name '*.jpg' -print0 | signet index add PHOTOS.index -0 --list -",
+                "index add PHOTOS.index --list paths.txt --attribute from=camera",
     .options = add_rows,
     .noptions = sizeof add_rows / sizeof *add_rows,
     .options_size = sizeof(add_options),

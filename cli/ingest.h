@@ -32,7 +32,7 @@ typedef struct cli_ingest {
          CLI_FLAG,                                                                                           \
          offsetof(type, member.folder_labels),                                                               \
          NULL,                                                                                               \
-         "and label=NAME, NAME being the folder right below the one that was named",                         \
+         "label each by the folder right below the one that was named: label=NAME",                          \
          0,                                                                                                  \
          0},                                                                                                 \
         {"any-recipe",                                                                                       \

@@ -84,6 +84,16 @@ timeout --foreground -s KILL 0.3 "$SIGNET" index add idx many --threads 1 -q >ou
 expect sound signet index verify idx -q
 expect again signet index add idx many --threads 1 -q
 [[ $(signet index list idx | wc -l) == 300 ]] || fail "adding again does not complete the index"
+# Encoding anew goes on where it was cut short; until it is done the old codes answer.
+expect longer signet train --weights "$slow" --data folder:photos --val 0 --bits 24 --train 1 --epochs 1 --batch 8 --threads 1 -q -o longer
+anew=(index rebuild idx --encoder longer/best.safetensors --threads 1 -q)
+interrupt 0.3 'signet: idx is as it was; * are encoded anew, *: interrupted' '' "${anew[@]}"
+expect sound signet index verify idx -q
+timeout --foreground -s KILL 0.3 "$SIGNET" "${anew[@]}" >out 2>err
+expect sound signet index verify idx -q
+expect anew signet "${anew[@]}"
+[[ $(signet index list idx | wc -l) == 300 && $(signet index stat idx) == *'bits        24'* ]] || fail "rebuild does not complete the index"
+[[ ! -e .idx.signet-rebuild ]] || fail "rebuild leaves something behind"
 interrupt 0.3 'signet: interrupted' sheet.html query idx --threads 1 -q --html sheet.html "${pictures[@]}"
 expect sound signet index verify idx -q
 clean .
