@@ -1,24 +1,27 @@
-/* The scan of flat beside FAISS's own flat search, which runs over the same memory in the same process, in turn:
+/* The scan of kind flat beside FAISS's own flat search, which runs over the same memory in the same process, in turn:
  *
- *   bench_search [--check] [--large] [--python FILE]
+ *   bench_search [--check] [--large] [--packaged SCRIPT]
  *
- * One query and a batch of 1000 over a million uniform codes, each kernel, on one core and on all; other sizes of code;
- * with --large ten million codes, as a share of the measured read bandwidth, and their cost beside a million's. Times
- * are medians of rounds in turn; ratios are the medians of the rounds' ratios. --check compares all answers instead of
- * only timing them. */
+ * One query over uniform codes and a batch of 1000, by each kernel; other sizes of code; --large: ten million codes too,
+ * as a share of what the machine can read and beside one million. SCRIPT (bench/search_packaged.py) times another
+ * FAISS, Debian's package. Times are medians of rounds, ratios medians of the rounds' ratios: one core's are processor
+ * time, all cores' the clock's, which means little while others work. --check compares the answers and times nothing. */
 #include "index/search_impl.h"
 
 #include <faiss/c_api/IndexBinary_c.h>
-#include <omp.h>
+#include <limits.h>
 #include <signet/cpu.h>
 #include <signet/mem.h>
 #include <signet/random.h>
 #include <string.h>
 #include <time.h>
 
-#define ROUNDS  7
-#define QUERIES 1000
-#define K_MAX   100
+#define ROUNDS   5
+#define ROUND_S  0.03 /* least work in a round */
+#define QUERIES  1000
+#define K_MAX    100
+#define MILLION  1000000
+#define IN_CACHE 100000 /* codes of 64 bits that stay in the second cache */
 
 typedef struct data {
     sg_search *search;
@@ -26,20 +29,38 @@ typedef struct data {
     uint8_t *queries; /* (QUERIES, nbits / 8) */
 } data;
 
-static double now(void)
+/* Of a few queries: room for (QUERIES, K_MAX). */
+typedef struct answers {
+    int32_t *distances;
+    idx_t *positions;
+} answers;
+
+typedef struct timing {
+    double faiss, scan, ratio; /* nanoseconds a code and query */
+} timing;
+
+static double seconds(bool clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(clock ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void die(const sg_error *err)
+static void must(bool ok, const sg_error *err)
 {
+    if (ok) return;
     fprintf(stderr, "bench_search: %s\n", err->message);
     exit(1);
 }
 
-static void fill_random(void *bytes, size_t nbytes, uint64_t stream)
+static void *room(size_t count, size_t size)
+{
+    void *block = sg_alloc(count, size);
+    must(block, &(sg_error){SG_ERR_MEMORY, "out of memory"});
+    return block;
+}
+
+static void fill(void *bytes, size_t nbytes, uint64_t stream)
 {
     sg_rng rng = sg_rng_at(1, SG_RNG_TEST, stream, nbytes);
     uint32_t *words = bytes;
@@ -49,16 +70,14 @@ static void fill_random(void *bytes, size_t nbytes, uint64_t stream)
 static data make(size_t nbits, size_t n)
 {
     sg_error err;
-    data d = {.nbits = nbits, .n = n};
+    data d = {.nbits = nbits, .n = n, .queries = room(QUERIES, nbits / 8)};
     uint8_t *codes;
     uint64_t *ids;
-    if (!sg_search_begin(&d.search, "flat", NULL, nbits, n, &codes, &ids, &err)) die(&err);
-    fill_random(codes, n * nbits / 8, 1);
+    must(sg_search_begin(&d.search, "flat", NULL, nbits, n, &codes, &ids, &err), &err);
+    fill(codes, n * nbits / 8, 1);
+    fill(d.queries, QUERIES * nbits / 8, 2);
     for (size_t i = 0; i < n; i++) ids[i] = i + 1;
-    if (!sg_search_build(d.search, &err)) die(&err);
-    d.queries = sg_alloc(QUERIES, nbits / 8);
-    if (!d.queries) die(&(sg_error){SG_ERR_MEMORY, "out of memory"});
-    fill_random(d.queries, QUERIES * nbits / 8, 2);
+    must(sg_search_build(d.search, &err), &err);
     return d;
 }
 
@@ -68,27 +87,32 @@ static void clear(data *d)
     sg_free(d->queries);
 }
 
-/* --- what is timed: nq queries from `first` on, answers by turns into the same memory --- */
-
-typedef struct answers {
-    int32_t *distances; /* (QUERIES, K_MAX) */
-    idx_t *positions;
-} answers;
-
-static void by_faiss(const data *d, size_t first, size_t nq, size_t k, answers *a)
+static answers answers_new(void)
 {
-    faiss_IndexBinary_search(d->search->flat, (idx_t)nq, d->queries + first * d->nbits / 8, (idx_t)k, a->distances,
-                             a->positions);
+    return (answers){room(QUERIES * K_MAX, sizeof(int32_t)), room(QUERIES * K_MAX, sizeof(idx_t))};
 }
 
-static void by_scan(const data *d, const sg_hamming_impl *impl, size_t first, size_t nq, size_t k, answers *a)
+static void answers_clear(answers *a)
+{
+    sg_free(a->distances);
+    sg_free(a->positions);
+}
+
+static void by_faiss(answers *a, const data *d, size_t first, size_t nq, size_t k)
+{
+    int failed = faiss_IndexBinary_search(d->search->flat, (idx_t)nq, d->queries + first * d->nbits / 8,
+                                          (idx_t)k, a->distances, a->positions);
+    must(!failed, &(sg_error){SG_ERR_MEMORY, "FAISS cannot search"});
+}
+
+static void by_scan(answers *a, const data *d, const sg_hamming_impl *impl, size_t first, size_t nq, size_t k)
 {
     sg_near_list lists[QUERIES];
     sg_error err;
-    const sg_hamming_ask ask = {.k = k, .radius = UINT32_MAX, .impl = impl};
-    if (!sg_hamming_nearest(lists, d->queries + first * d->nbits / 8, nq, sg_search_codes(d->search), d->n,
-                            d->nbits / 8, &ask, &err))
-        die(&err);
+    const sg_hamming_ask ask = {.k = k, .radius = UINT_MAX, .impl = impl};
+    must(sg_hamming_nearest(lists, d->queries + first * d->nbits / 8, nq, sg_search_codes(d->search), d->n,
+                            d->nbits / 8, &ask, &err),
+         &err);
     for (size_t q = 0; q < nq; q++) {
         for (size_t i = 0; i < k; i++) {
             a->distances[q * k + i] = (int32_t)lists[q].items[i].distance;
@@ -97,6 +121,8 @@ static void by_scan(const data *d, const sg_hamming_impl *impl, size_t first, si
         sg_free(lists[q].items);
     }
 }
+
+/* --- times --- */
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -110,70 +136,192 @@ static double median(double *values, size_t n)
     return values[n / 2];
 }
 
-/* One line a kernel: FAISS and the kernel in turn, calls of nq queries. */
-static void compare(const data *d, size_t nq, size_t k, int threads, size_t calls)
+/* Calls of nq queries each, FAISS's and the kernel's in turn. */
+static timing time_kernel(const data *d, const sg_hamming_impl *impl, size_t nq, size_t k, bool all_cores)
 {
-    size_t kernels;
-    const sg_hamming_impl *impls = sg_hamming_impls(&kernels);
-    answers a = {sg_alloc(QUERIES * K_MAX, sizeof *a.distances), sg_alloc(QUERIES * K_MAX, sizeof *a.positions)};
-    sg_threads_set(threads);
-    for (size_t i = 0; i < kernels; i++) {
-        double faiss[ROUNDS], scan[ROUNDS], ratio[ROUNDS];
-        if (!impls[i].usable()) continue;
-        for (size_t r = 0; r < ROUNDS; r++) {
-            double start = now();
-            for (size_t c = 0; c < calls; c++) by_faiss(d, (r * calls + c) % (QUERIES - nq + 1), nq, k, &a);
-            double middle = now();
-            for (size_t c = 0; c < calls; c++)
-                by_scan(d, &impls[i], (r * calls + c) % (QUERIES - nq + 1), nq, k, &a);
-            double all = 1e-9 * (double)(d->n * nq * calls);
-            faiss[r] = (middle - start) / all;
-            scan[r] = (now() - middle) / all;
-            ratio[r] = faiss[r] / scan[r];
-        }
-        double ns = median(scan, ROUNDS);
-        printf("%5zu bits %9zu codes %5zu queries k %3zu threads %2d %-8s %6.3f ns  FAISS %6.3f ns  ratio %6.2f  %6.1f GB/s\n",
-               d->nbits, d->n, nq, k, sg_threads(), impls[i].name, ns, median(faiss, ROUNDS), median(ratio, ROUNDS),
-               (double)d->nbits / 8 / ns);
+    double faiss[ROUNDS], scan[ROUNDS], ratio[ROUNDS];
+    size_t calls = (size_t)(ROUND_S / (0.5e-9 * (double)(d->n * nq * d->nbits) / 64)) + 1;
+    answers a = answers_new();
+    sg_threads_set(all_cores ? 0 : 1);
+    for (size_t r = 0; r < ROUNDS; r++) {
+        double start = seconds(all_cores);
+        for (size_t c = 0; c < calls; c++) by_faiss(&a, d, (r * calls + c) % (QUERIES - nq + 1), nq, k);
+        double middle = seconds(all_cores);
+        for (size_t c = 0; c < calls; c++) by_scan(&a, d, impl, (r * calls + c) % (QUERIES - nq + 1), nq, k);
+        double work = 1e-9 * (double)(d->n * nq * calls);
+        faiss[r] = (middle - start) / work;
+        scan[r] = (seconds(all_cores) - middle) / work;
+        ratio[r] = faiss[r] / scan[r];
     }
-    sg_threads_set(0);
+    answers_clear(&a);
+    return (timing){median(faiss, ROUNDS), median(scan, ROUNDS), median(ratio, ROUNDS)};
 }
 
-/* --- the machine's read bandwidth --- */
-
-static double bandwidth(size_t nbytes, int threads)
+/* What is read of as many bytes in a second, by sums of their words. */
+static double read_bytes(size_t nbytes, bool all_cores)
 {
-    uint64_t *words = sg_alloc_aligned(nbytes, 1);
-    double best[ROUNDS];
-    uint64_t total = 0;
-    if (!words) return 0;
+    uint64_t *words = sg_alloc_aligned(nbytes, 1), total = 0;
+    double rate[ROUNDS];
+    size_t passes = (size_t)(ROUND_S * 20e9 / (double)nbytes) + 1;
+    must(words, &(sg_error){SG_ERR_MEMORY, "out of memory"});
     memset(words, 1, nbytes);
+    sg_threads_set(all_cores ? 0 : 1);
     for (size_t r = 0; r < ROUNDS; r++) {
-        double start = now();
-#pragma omp parallel for num_threads(threads) reduction(+ : total)
-        for (size_t i = 0; i < nbytes / 8; i++) total += words[i];
-        best[r] = (double)nbytes / (now() - start) * 1e-9;
+        double start = seconds(all_cores);
+        for (size_t p = 0; p < passes; p++) {
+#pragma omp parallel for reduction(+ : total)
+            for (size_t i = 0; i < nbytes / 8; i++) total += words[i] ^ p;
+        }
+        rate[r] = (double)(nbytes * passes) / (seconds(all_cores) - start);
     }
     sg_free_aligned(words);
-    if (total == 1) printf(" ");
-    return median(best, ROUNDS);
+    if (total == 0) puts(""); /* the sums are wanted */
+    return median(rate, ROUNDS);
+}
+
+static const sg_hamming_impl *usable_kernels(size_t *n)
+{
+    const sg_hamming_impl *impls = sg_hamming_impls(n);
+    while (!impls[*n - 1].usable()) --*n;
+    return impls;
+}
+
+/* A line a kernel. bandwidth > 0: of as many bytes as the codes take. */
+static void print_kernels(const data *d, size_t nq, size_t k, bool all_cores, double bandwidth)
+{
+    size_t kernels;
+    const sg_hamming_impl *impls = usable_kernels(&kernels);
+    printf("\n%zu codes of %zu bits, %zu quer%s, k = %zu, %s\n", d->n, d->nbits, nq, nq == 1 ? "y" : "ies", k,
+           all_cores ? "all cores" : "one core");
+    for (size_t i = 0; i < kernels; i++) {
+        timing t = time_kernel(d, &impls[i], nq, k, all_cores);
+        double bytes = (double)d->nbits / 8, gbs = bytes / t.scan;
+        printf("  %-9s%8.4f ns a code   FAISS%8.4f   ratio%6.2f", impls[i].name, t.scan, t.faiss, t.ratio);
+        if (bandwidth > 0)
+            printf("   %5.1f GB/s, %3.0f %% of what can be read (a ratio of%6.2f)", gbs,
+                   100e9 * gbs / bandwidth, t.faiss * bandwidth / (1e9 * bytes));
+        printf("\n");
+    }
+}
+
+/* Other sizes, by the best kernel: one query, and a batch. */
+static void print_sizes(void)
+{
+    static const size_t sizes[] = {32, 64, 128, 256, 512, 1024};
+    printf("\none core, k = 10, kernel %s: a query over %d codes, and 1000 over %d\n", sg_hamming_kernel(),
+           MILLION / 4, MILLION / 50);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        data d = make(sizes[i], MILLION / 4), few = make(sizes[i], MILLION / 50);
+        timing t = time_kernel(&d, sg_hamming_best(), 1, 10, false);
+        timing many = time_kernel(&few, sg_hamming_best(), QUERIES, 10, false);
+        printf(
+            "  %4zu bits%8.3f ns a code (sg_hamming_scan_cost%7.3f)   FAISS%8.3f   ratio%6.2f   batch%8.3f   "
+            "FAISS%8.3f   ratio%6.2f\n",
+            sizes[i], t.scan, sg_hamming_scan_cost(d.n, sizes[i] / 8) / (double)d.n, t.faiss, t.ratio,
+            many.scan, many.faiss, many.ratio);
+        clear(&d);
+        clear(&few);
+    }
+}
+
+static void print_large(void)
+{
+    static const int many = 10;
+    data one = make(64, MILLION), ten = make(64, (size_t)many * MILLION);
+    print_kernels(&ten, 1, 10, true, read_bytes(ten.n * 8, true));
+    for (int all = 0; all < 2; all++) {
+        double a = time_kernel(&one, sg_hamming_best(), 1, 10, all).scan,
+               b = time_kernel(&ten, sg_hamming_best(), 1, 10, all).scan;
+        printf("  %d million cost %.1f times one million, %s\n", many, many * b / a,
+               all ? "all cores" : "one core");
+    }
+    clear(&one);
+    clear(&ten);
+}
+
+/* Debian's package, one core: the script prints nanoseconds a code for k = 10 and 100. */
+static void print_packaged(const data *d, const char *script)
+{
+    char command[4096];
+    double ns[2];
+    snprintf(command, sizeof command, "/usr/bin/python3 '%s'", script);
+    printf("\nDebian's packaged FAISS, %zu codes of %zu bits, one query, one core\n", d->n, d->nbits);
+    FILE *out = popen(command, "r");
+    int fields = out ? fscanf(out, "%lf %lf", &ns[0], &ns[1]) : 0;
+    if (out) pclose(out);
+    if (fields != 2) printf("  not there: skipped\n");
+    for (int i = 0; fields == 2 && i < 2; i++) {
+        timing t = time_kernel(d, sg_hamming_best(), 1, i ? 100 : 10, false);
+        printf("  k = %-4d %8.4f ns a code, %.1f times the scan's\n", i ? 100 : 10, ns[i], ns[i] / t.scan);
+    }
+}
+
+/* --- answers --- */
+
+/* Equal distances; equal positions but for equals of the last distance. */
+static size_t differences(const answers *a, const answers *b, size_t nq, size_t k)
+{
+    size_t wrong = 0;
+    for (size_t q = 0; q < nq; q++)
+        for (size_t i = q * k; i < (q + 1) * k; i++)
+            wrong += a->distances[i] != b->distances[i] ||
+                     (a->distances[i] < a->distances[(q + 1) * k - 1] && a->positions[i] != b->positions[i]);
+    return wrong;
+}
+
+static size_t check(size_t nbits, size_t n)
+{
+    static const size_t batches[] = {1, 7, QUERIES};
+    size_t kernels, wrong = 0;
+    const sg_hamming_impl *impls = usable_kernels(&kernels);
+    data d = make(nbits, n);
+    answers faiss = answers_new(), scan = answers_new();
+    sg_threads_set(0);
+    for (size_t b = 0; b < 3; b++)
+        for (size_t k = 1; k <= K_MAX; k *= 10) {
+            by_faiss(&faiss, &d, 0, batches[b], k);
+            for (size_t i = 0; i < kernels; i++) {
+                by_scan(&scan, &d, &impls[i], 0, batches[b], k);
+                wrong += differences(&faiss, &scan, batches[b], k);
+            }
+        }
+    printf("%zu codes of %zu bits: %zu answers differ from FAISS's\n", n, nbits, wrong);
+    answers_clear(&faiss);
+    answers_clear(&scan);
+    clear(&d);
+    return wrong;
+}
+
+static int check_all(void)
+{
+    static const size_t sizes[] = {32, 64, 128, 256, 512, 1024};
+    size_t wrong = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) wrong += check(sizes[i], 50021);
+    return wrong > 0;
 }
 
 int main(int argc, char **argv)
 {
-    (void)argv;
-    bool large = argc > 1;
-    printf("read bandwidth: 8 MB one core %.1f GB/s, 320 MB one core %.1f, all %.1f\n", bandwidth(8000000, 1),
-           bandwidth(320000000, 1), bandwidth(320000000, sg_cpu_count()));
-    data d = make(64, 1000000);
-    compare(&d, 1, 10, 1, 20);
-    compare(&d, 1, 100, 1, 20);
-    compare(&d, 256, 10, 1, 1);compare(&d, 256, 100, 1, 1);
-    clear(&d);
-    if (large) {
-        d = make(64, 10000000);
-        compare(&d, 1, 10, 0, 5);
-        clear(&d);
+    bool large = false;
+    const char *packaged = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--check") == 0) return check_all();
+        large |= strcmp(argv[i], "--large") == 0;
+        if (strcmp(argv[i], "--packaged") == 0 && i + 1 < argc) packaged = argv[++i];
     }
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    data d = make(64, IN_CACHE);
+    printf("%d cores, %s\n", sg_cpu_count(), sg_cpu_text());
+    print_kernels(&d, 1, 10, false, 0);
+    clear(&d);
+    d = make(64, MILLION);
+    double bandwidth = read_bytes(d.n * 8, false);
+    print_kernels(&d, 1, 10, false, bandwidth);
+    print_kernels(&d, 1, 100, false, bandwidth);
+    print_kernels(&d, QUERIES, 10, true, 0);
+    if (packaged) print_packaged(&d, packaged);
+    clear(&d);
+    print_sizes();
+    if (large) print_large();
     return 0;
 }
