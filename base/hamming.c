@@ -271,6 +271,8 @@ static bool usable_avx512(void)
     return usable_popcnt() && sg_cpu_features()->avx512_vpopcntdq;
 }
 
+/* The costs are from bench/bench_search (one query by each kernel, one core, a processor of 3 GHz): codes beyond the second
+ * cache, where the two best kernels wait for them. */
 #define ROW(name, sliced, rows, row_ns, byte_ns)                                                             \
     {                                                                                                        \
 #name, usable_##name, sg_hamming_scan_##name, sg_hamming_filter_##name, rows,                        \

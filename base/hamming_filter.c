@@ -46,23 +46,36 @@ size_t sg_hamming_filter_portable(uint32_t *hits, const uint8_t *query, const ui
     return filter_scanned(hits, 0, query, codes, 0, n, nbytes, bound, sg_hamming_scan_portable);
 }
 
-/* Row by row, for whole words. */
+TARGET("popcnt") INLINE unsigned distance_popcnt(const uint8_t *a, const uint8_t *b, size_t nbytes)
+{
+    unsigned distance = 0;
+    for (size_t at = 0; at < nbytes; at += 8) {
+        uint64_t x, y;
+        memcpy(&x, a + at, 8);
+        memcpy(&y, b + at, 8);
+        distance += (unsigned)__builtin_popcountll(x ^ y);
+    }
+    return distance;
+}
+
+/* Rows of whole words, four at a time. */
 TARGET("popcnt")
 INLINE size_t filter_words(uint32_t *hits, const uint8_t *query, const uint8_t *codes, size_t n,
                            size_t nbytes, unsigned bound)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < n; i++, codes += nbytes) {
-        unsigned distance = 0;
-        for (size_t at = 0; at < nbytes; at += 8) {
-            uint64_t a, b;
-            memcpy(&a, query + at, 8);
-            memcpy(&b, codes + at, 8);
-            distance += (unsigned)__builtin_popcountll(a ^ b);
-        }
-        if (distance <= bound) hits[found++] = (uint32_t)distance << 16 | (uint32_t)i;
+    size_t found = 0, i = 0;
+    uint16_t dist[4];
+    for (; i + 4 <= n; i += 4, codes += 4 * nbytes) {
+        unsigned a = distance_popcnt(query, codes, nbytes),
+                 b = distance_popcnt(query, codes + nbytes, nbytes);
+        unsigned c = distance_popcnt(query, codes + 2 * nbytes, nbytes);
+        unsigned d = distance_popcnt(query, codes + 3 * nbytes, nbytes);
+        if (a > bound && b > bound && c > bound && d > bound) continue;
+        sg_hamming_scan_popcnt(dist, query, codes, 4, nbytes);
+        found = add_rows(hits, found, dist, 4, i, bound);
     }
-    return found;
+    return filter_scanned(hits, found, query, codes - i * nbytes, i, n, nbytes, bound,
+                          sg_hamming_scan_popcnt);
 }
 
 TARGET("popcnt")

@@ -40,13 +40,13 @@ typedef struct piece {
 
 /* What a thread needs. */
 typedef struct worker {
-    pick picks[BLOCK_QUERIES];
-    size_t *counts;   /* (BLOCK_QUERIES, nbits + 1) */
+    pick *picks;      /* (block) */
+    size_t *counts;   /* (block, nbits + 1) */
     uint32_t *hits;   /* (piece_rows) */
     uint8_t *codes;   /* (piece_rows, nbytes), with a mask */
     uint16_t *rows;   /* (piece_rows), with a mask */
     uint64_t *planes; /* of a piece, when it is sliced */
-    uint16_t *slots;  /* (BLOCK_QUERIES, nbits): where each query's planes are */
+    uint16_t *slots;  /* (block, nbits): where each query's planes are */
 } worker;
 
 typedef struct scan {
@@ -224,14 +224,15 @@ static bool scan_unit(scan *s, worker *w, size_t block, size_t part)
 /* --- all of it --- */
 
 /* The parts' lists, each by ascending position, into one by (distance, position): a sort by counting. */
-static bool join(sg_near_list *list, const sg_near_list *parts, size_t nparts, size_t k)
+static bool join(sg_near_list *list, const sg_near_list *parts, size_t nparts, size_t k, size_t nbits)
 {
-    size_t starts[SG_BITS_MAX + 2] = {0}, total = 0;
+    size_t starts[SG_BITS_MAX + 2], total = 0;
+    memset(starts, 0, (nbits + 2) * sizeof *starts);
     for (size_t p = 0; p < nparts; p++) {
         for (size_t i = 0; i < parts[p].n; i++) starts[parts[p].items[i].distance + 1]++;
         total += parts[p].n;
     }
-    for (size_t d = 0; d <= SG_BITS_MAX; d++) starts[d + 1] += starts[d];
+    for (size_t d = 0; d <= nbits; d++) starts[d + 1] += starts[d];
     list->n = total < k ? total : k;
     list->items = sg_alloc(list->n, sizeof *list->items);
     for (size_t p = 0; list->items && p < nparts; p++)
@@ -244,6 +245,7 @@ static bool join(sg_near_list *list, const sg_near_list *parts, size_t nparts, s
 
 static void worker_clear(worker *w)
 {
+    sg_free(w->picks);
     sg_free(w->counts);
     sg_free(w->hits);
     sg_free(w->codes);
@@ -255,9 +257,10 @@ static void worker_clear(worker *w)
 static bool worker_init(worker *w, const scan *s)
 {
     size_t nbits = 8 * s->nbytes;
+    w->picks = sg_alloc(s->block, sizeof *w->picks);
     w->counts = sg_alloc(s->block * (nbits + 1), sizeof *w->counts);
     w->hits = sg_alloc(s->piece_rows, sizeof *w->hits);
-    if (!w->counts || !w->hits) return false;
+    if (!w->picks || !w->counts || !w->hits) return false;
     if (s->mask) {
         w->codes = sg_alloc(s->piece_rows, s->nbytes);
         w->rows = sg_alloc(s->piece_rows, sizeof *w->rows);
@@ -314,7 +317,7 @@ static bool run(sg_near_list *lists, scan *s, worker *workers, int threads)
 #pragma omp parallel for schedule(dynamic, 8) num_threads(threads) if (threads > 1 && s->nq > 1)
     for (size_t q = 0; q < s->nq; q++)
         if (!atomic_load(&s->failed) && !sg_interrupted() &&
-            !join(&lists[q], s->found + q * s->nparts, s->nparts, s->k))
+            !join(&lists[q], s->found + q * s->nparts, s->nparts, s->k, 8 * s->nbytes))
             atomic_store(&s->failed, true);
     return !atomic_load(&s->failed);
 }

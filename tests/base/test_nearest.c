@@ -168,22 +168,31 @@ static void test_many_rows(void **state)
     check_many(200003, 1, 2, true);
 }
 
-/* Many queries: blocks of them, on any number of threads. */
+/* Many queries: blocks of them, sliced, on any number of threads. */
 static void test_many_queries(void **state)
 {
     (void)state;
-    enum { NQ = 150, N = 9000 };
+    enum { NQ = 300, N = 6001 };
     sg_rng rng = sg_rng_at(3, SG_RNG_TEST, 0, 0);
     static uint8_t queries[NQ * 8];
     int before = sg_threads();
+    size_t kernels;
+    const sg_hamming_impl *impls = sg_hamming_impls(&kernels);
     set s = make_set(N, 8, 16, &rng);
+    uint64_t *mask = make_mask(N, 2, &rng), *sparse = make_mask(N, 3, &rng);
     for (size_t i = 0; i < sizeof queries; i++) queries[i] = (uint8_t)sg_rng_u32(&rng);
-    for (int threads = 1; threads <= 3; threads++) {
-        sg_threads_set(threads);
-        check_ask(&s, queries, NQ, &(sg_hamming_ask){.k = 7, .radius = UINT_MAX});
-        check_ask(&s, queries, NQ - 40 * (size_t)threads, &(sg_hamming_ask){.radius = 22});
+    for (size_t i = 0; i < kernels; i++) {
+        if (!impls[i].usable()) continue;
+        sg_threads_set((int)i % 3 + 1);
+        check_ask(&s, queries, NQ, &(sg_hamming_ask){.k = 7, .radius = UINT_MAX, .impl = &impls[i]});
+        check_ask(&s, queries, 130, &(sg_hamming_ask){.radius = 22, .impl = &impls[i]});
+        check_ask(&s, queries, NQ, &(sg_hamming_ask){.k = 7, .radius = 30, .mask = mask, .impl = &impls[i]});
+        check_ask(&s, queries, NQ,
+                  &(sg_hamming_ask){.k = 90, .radius = 40, .mask = sparse, .impl = &impls[i]});
     }
     sg_threads_set(before);
+    free(sparse);
+    free(mask);
     free(s.codes);
 }
 
