@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define ROWS 256 /* of a group at most */
+#define ROWS  256  /* of a group at most */
+#define AHEAD 4096 /* bytes: codes are asked for before their turn, which memory answers a quarter faster */
 
 typedef void scan_function(uint16_t *dist, const uint8_t *query, const uint8_t *codes, size_t n,
                            size_t nbytes);
@@ -242,6 +243,8 @@ INLINE size_t filter_grouped_avx2(uint32_t *hits, const uint8_t *query, const ui
     repeat_query(repeated, sizeof repeated, query, nbytes < 32 ? nbytes : 32);
     const __m256i q = _mm256_loadu_si256((const __m256i *)repeated);
     for (; i + group <= n; i += group) {
+        for (size_t at = 0; at < group * nbytes; at += 64)
+            _mm_prefetch((const char *)codes + i * nbytes + AHEAD + at, _MM_HINT_T0);
         if (!near(codes + i * nbytes, query, q, bound)) continue;
         found = add(hits, found, query, q, codes + i * nbytes, i, group, nbytes, bound);
     }
@@ -403,6 +406,8 @@ INLINE size_t filter_grouped_avx512(uint32_t *hits, const uint8_t *query, const 
     repeat_query(repeated, sizeof repeated, query, nbytes < 64 ? nbytes : 64);
     const __m512i q = _mm512_loadu_si512(repeated);
     for (; i + group <= n; i += group) {
+        for (size_t at = 0; at < group * nbytes; at += 64)
+            _mm_prefetch((const char *)codes + i * nbytes + AHEAD + at, _MM_HINT_T0);
         if (!near(codes + i * nbytes, query, q, bound)) continue;
         found = add(hits, found, query, q, codes + i * nbytes, i, group, nbytes, bound);
     }

@@ -156,8 +156,9 @@ static uint64_t read_codes(const data *d)
     return total;
 }
 
-/* Calls of nq queries each, FAISS's, the kernel's and mere reading in turn. */
-static timing time_kernel(const data *d, const sg_hamming_impl *impl, size_t nq, size_t k, bool all_cores)
+/* Calls of nq queries each: FAISS's, the kernel's and mere reading in turn, or (no peer) the kernel's alone. */
+static timing time_kernel(const data *d, const sg_hamming_impl *impl, size_t nq, size_t k, bool all_cores,
+                          bool peer)
 {
     double faiss[ROUNDS], scan[ROUNDS], mere[ROUNDS], ratio[ROUNDS];
     size_t calls = (size_t)(ROUND_S / (0.5e-9 * (double)(d->n * nq * d->nbits) / 64)) + 1;
@@ -166,18 +167,19 @@ static timing time_kernel(const data *d, const sg_hamming_impl *impl, size_t nq,
     sg_threads_set(all_cores ? 0 : 1);
     for (size_t r = 0; r < ROUNDS; r++) {
         double start = seconds(all_cores);
-        for (size_t c = 0; c < calls; c++) by_faiss(&a, d, (r * calls + c) % (QUERIES - nq + 1), nq, k);
+        for (size_t c = 0; peer && c < calls; c++)
+            by_faiss(&a, d, (r * calls + c) % (QUERIES - nq + 1), nq, k);
         double middle = seconds(all_cores);
         for (size_t c = 0; c < calls; c++) by_scan(&a, d, impl, (r * calls + c) % (QUERIES - nq + 1), nq, k);
         double end = seconds(all_cores), work = 1e-9 * (double)(d->n * nq * calls);
-        for (size_t c = 0; nq == 1 && c < calls; c++) total += read_codes(d);
+        for (size_t c = 0; peer && nq == 1 && c < calls; c++) total += read_codes(d);
         faiss[r] = (middle - start) / work;
         scan[r] = (end - middle) / work;
         mere[r] = (seconds(all_cores) - end) / work;
         ratio[r] = faiss[r] / scan[r];
     }
     answers_clear(&a);
-    if (total == 0) puts(""); /* the sums are wanted */
+    if (peer && nq == 1 && total == 0) puts(""); /* the sums are wanted */
     return (timing){median(faiss, ROUNDS), median(scan, ROUNDS), median(mere, ROUNDS), median(ratio, ROUNDS)};
 }
 
@@ -196,7 +198,7 @@ static void print_kernels(const data *d, size_t nq, size_t k, bool all_cores)
     printf("\n%zu codes of %zu bits, %zu quer%s, k = %zu, %s\n", d->n, d->nbits, nq, nq == 1 ? "y" : "ies", k,
            all_cores ? "all cores" : "one core");
     for (size_t i = 0; i < kernels; i++) {
-        timing t = time_kernel(d, &impls[i], nq, k, all_cores);
+        timing t = time_kernel(d, &impls[i], nq, k, all_cores, true);
         double bytes = (double)d->nbits / 8;
         printf("  %-9s%8.4f ns a code   FAISS%8.4f   ratio%6.2f", impls[i].name, t.scan, t.faiss, t.ratio);
         if (nq == 1)
@@ -214,8 +216,8 @@ static void print_sizes(void)
            MILLION / 4, MILLION / 50);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         data d = make(sizes[i], MILLION / 4), few = make(sizes[i], MILLION / 50);
-        timing t = time_kernel(&d, sg_hamming_best(), 1, 10, false);
-        timing many = time_kernel(&few, sg_hamming_best(), QUERIES, 10, false);
+        timing t = time_kernel(&d, sg_hamming_best(), 1, 10, false, true);
+        timing many = time_kernel(&few, sg_hamming_best(), QUERIES, 10, false, true);
         printf(
             "  %4zu bits%8.3f ns a code (sg_hamming_scan_cost%7.3f)   FAISS%8.3f   ratio%6.2f   batch%8.3f   "
             "FAISS%8.3f   ratio%6.2f\n",
@@ -228,14 +230,21 @@ static void print_sizes(void)
 
 static void print_large(void)
 {
-    static const int many = 10;
-    data one = make(64, MILLION), ten = make(64, (size_t)many * MILLION);
+    static const size_t many = 10, nq = 256;
+    const sg_hamming_impl *best = sg_hamming_best();
+    data one = make(64, MILLION), ten = make(64, many * MILLION);
+    print_kernels(&ten, 1, 10, false);
     print_kernels(&ten, 1, 10, true);
     for (int all = 0; all < 2; all++) {
-        double a = time_kernel(&one, sg_hamming_best(), 1, 10, all).scan,
-               b = time_kernel(&ten, sg_hamming_best(), 1, 10, all).scan;
-        printf("  %d million cost %.1f times one million, %s\n", many, many * b / a,
-               all ? "all cores" : "one core");
+        double ratio[ROUNDS], batch[ROUNDS];
+        for (size_t r = 0; r < ROUNDS; r++) {
+            ratio[r] = (double)many * time_kernel(&ten, best, 1, 10, all, false).scan /
+                       time_kernel(&one, best, 1, 10, all, false).scan;
+            batch[r] = (double)many * time_kernel(&ten, best, nq, 10, all, false).scan /
+                       time_kernel(&one, best, nq, 10, all, false).scan;
+        }
+        printf("  times the cost of a tenth as many codes, %s: %.1f; %zu queries: %.1f\n",
+               all ? "all cores" : "one core", median(ratio, ROUNDS), nq, median(batch, ROUNDS));
     }
     clear(&one);
     clear(&ten);
@@ -253,7 +262,7 @@ static void print_packaged(const data *d, const char *script)
     if (out) pclose(out);
     if (fields != 2) printf("  not there: skipped\n");
     for (int i = 0; fields == 2 && i < 2; i++) {
-        timing t = time_kernel(d, sg_hamming_best(), 1, i ? 100 : 10, false);
+        timing t = time_kernel(d, sg_hamming_best(), 1, i ? 100 : 10, false, true);
         printf("  k = %-4d %8.4f ns a code, %.1f times the scan's\n", i ? 100 : 10, ns[i], ns[i] / t.scan);
     }
 }
