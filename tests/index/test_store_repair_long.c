@@ -5,7 +5,7 @@ static void test_many_bytes(void **state)
     (void)state;
     world w;
     make_world(&w, 50, 60);
-    for (size_t first = 0; first < 2 * PAGE; first += PAGE) repair_flips(&w, first, 37);
+    for (size_t first = 0; first < 2 * PAGE; first += PAGE) repair_flips(&w, first, 97);
     free_world(&w);
 }
 
