@@ -141,6 +141,21 @@ static void move_golden(int version, reference *ref)
     }
 }
 
+/* Repaired it is the same, in the present version. */
+static void repair_golden(reference *ref)
+{
+    sg_error err = {0};
+    sg_repair_counts counts;
+    const sg_repair_options none = {.fill = NULL};
+    if (!sg_store_repair(&counts, "idx", "repaired", &none, &err)) fail_msg("%s", err.message);
+    assert_int_equal(counts.saved, ref->n);
+    assert_int_equal(counts.lost + counts.partly + counts.unknown, 0);
+    sg_store *store = open_store("repaired", false);
+    assert_version(store, 2);
+    assert_equals(store, ref);
+    sg_store_close(store);
+}
+
 static void read_golden(int version)
 {
     reference ref = golden(version, NULL);
@@ -151,6 +166,7 @@ static void read_golden(int version)
         assert_equals(store, &ref);
         sg_store_close(store);
     }
+    repair_golden(&ref);
     move_golden(version, &ref);
     ref_free(&ref);
 }
