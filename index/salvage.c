@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RECORD_MAX  ((uint64_t)1 << 30)
 #define IDENTITY_AT 8 /* a record's own id or number, after its sum */
 
 static const int record_tables[] = {SG_TABLE_ITEMS, SG_TABLE_CODES, SG_TABLE_OUTPUTS};
@@ -56,12 +55,13 @@ static const uint8_t *node_value(uint64_t *at, search *w, const sg_node *n, cons
         return n->data;
     }
     uint64_t run = sg_get_u64(n->data);
-    if (run < 2 || run >= s->npages || n->data_nbytes > RECORD_MAX) return NULL;
+    if (run < 2 || run >= s->npages) return NULL;
+    *at = run * s->page_nbytes + SG_PAGE_HEAD;
+    if (n->data_nbytes > s->nbytes - *at) return NULL; /* no memory for what cannot be there */
     if (!sg_grow(&w->record, &w->cap, n->data_nbytes, 1)) {
         w->out_of_memory = true;
         return NULL;
     }
-    *at = run * s->page_nbytes + SG_PAGE_HEAD;
     return sg_salvage_bytes(w->record, n->data_nbytes, s, *at) ? w->record : NULL;
 }
 

@@ -35,7 +35,7 @@ check() {
     shift
     local -a lines left
     mapfile -t lines <err
-    mapfile -t left < <(find disk locked -name '.*.tmp' 2>/dev/null)
+    mapfile -t left < <(find disk locked -name '*.tmp' 2>/dev/null)
     ((status > 1)) && fail "exit status $status: signet $*"
     ((status == 1)) && ((refused++))
     ((status == 1)) && [[ ${#lines[@]} != 1 || ${lines[0]} != 'signet: '*': '* ]] && fail "stderr of signet $*:" "${lines[@]}"
@@ -119,6 +119,12 @@ if [[ -n ${SIGNET_MOUNTS:-} ]]; then
     on_disk '8 24 60' empty audit --model hash/best.safetensors --data folder:photos --attack hag --eps 8/255 \
         --iterations 1 --queries 3 --threads 1 -q -o disk/audited
     on_disk '0' empty encode --model hash/best.safetensors 0.png --npy disk/codes.npy
+    on_disk '0 40' filled_index index compact disk/idx -q
+    on_disk '0 300' filled_index index copy disk/idx disk/new -q
+    on_disk '0 1100' filled_index index repair disk/idx -o disk/new -q
+    on_disk '0 8' filled_index index rebuild disk/idx --kind mih -q
+    on_disk '0 8' filled_index index set disk/idx --where label=x --attribute label=y -q
+    on_disk '0 8' index index sync disk/idx photos -q --threads 1
     read_only filled_index
     read_only filled_index_without_lock
 else
