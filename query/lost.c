@@ -3,6 +3,7 @@
 #include "files_impl.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <stdlib.h>
@@ -43,20 +44,35 @@ static int compare_contents(const void *a, const void *b)
 
 /* --- fates --- */
 
-/* What a folder that ought to have held a file says of it: NULL when it can be believed. */
-static const char *doubt_of_folder(const char *path)
+/* Is the entry another disk's folder? */
+static bool is_other_disk(DIR *dir, const struct dirent *entry, dev_t device)
+{
+    struct stat st;
+    return (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
+           fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+           st.st_dev != device;
+}
+
+/* What a folder that ought to have held a file, or (in_folder) a folder with it, says of that: NULL when it can be
+ * believed. Where disks come and go with their folders, a folder that is not there may be a disk's. */
+static const char *doubt_of_folder(const char *path, dev_t device, bool in_folder)
 {
     DIR *dir = opendir(path);
-    const struct dirent *entry = NULL;
+    const struct dirent *entry;
+    size_t n = 0;
+    bool disks = false;
     if (!dir) return strerror(errno);
-    do {
-        errno = 0;
-        entry = readdir(dir);
-    } while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
-    int errnum = errno;
+    while (errno = 0, (entry = readdir(dir)) && !(n > 0 && (disks || !in_folder))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        n++;
+        disks = in_folder && is_other_disk(dir, entry, device);
+    }
+    int errnum = entry ? 0 : errno;
     closedir(dir);
-    if (entry) return NULL;
-    return errnum ? strerror(errnum) : "is empty: a disk that is not mounted?";
+    return errnum   ? strerror(errnum)
+           : n == 0 ? "is empty: a disk that is not mounted?"
+           : disks  ? "holds other disks: one that is not mounted?"
+                    : NULL;
 }
 
 /* Is the path itself absent? *doubt: why that cannot be said. */
@@ -79,8 +95,8 @@ static const char *doubt_above(char *path, const char *folder)
 {
     struct stat st;
     const char *doubt;
-    size_t nfolder = strlen(folder);
-    for (;;) {
+    size_t nfolder = strlen(folder), above = 0;
+    for (;; above++) {
         char *slash = strrchr(path, '/');
         if (slash == path) slash++;
         *slash = '\0';
@@ -88,7 +104,7 @@ static const char *doubt_above(char *path, const char *folder)
         if (strlen(path) <= nfolder) return "is not there: a disk that is not mounted?";
     }
     if (doubt) return doubt;
-    return S_ISDIR(st.st_mode) ? doubt_of_folder(path) : NULL;
+    return S_ISDIR(st.st_mode) ? doubt_of_folder(path, st.st_dev, above > 0) : NULL;
 }
 
 typedef struct judging {
