@@ -1,6 +1,6 @@
 /* Kinds of search beside each other: signet's flat, mih and ivf, FAISS's ivf and hnsw.
  *
- *   bench_kinds [--n 1000000] [--bits 64] [--centres 100] [--queries 100] [--hnsw 50000] [--only kinds|asks]
+ *   bench_kinds [--n 1000000] [--bits 64] [--centres 100] [--queries 100] [--hnsw 50000] [--only kinds|snapshots|asks]
  *               [--codes FILE.npy]
  *
  * Over uniform codes and crowded ones (tests/index/crowd.h), or those of a file: time to build, memory beside the codes
@@ -17,7 +17,10 @@
 #include <signet/mem.h>
 #include <signet/npy.h>
 #include <signet/search.h>
+#include <signet/snapshot.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { K = 10, ALONE_MAX = 50 };
 
@@ -169,6 +172,44 @@ static void compare(data *d, bool hnsw)
     }
 }
 
+/* --- snapshots ---------------------------------------------------------------------------------------------- */
+
+/* From the codes, and from what is left in a folder: what a snapshot saves. */
+static void compare_snapshots(const data *d)
+{
+    static const char fingerprint[] = "0";
+    char folder[] = "bench_kinds-XXXXXX";
+    SG_ASSERT(mkdtemp(folder));
+    printf("snapshots: %-4s %9s %9s %9s\n", "kind", "MB", "build s", "load s");
+    static const char *const kinds[] = {"mih", "ivf"};
+    for (size_t i = 0; i < 2; i++) {
+        enum { BUILT, LEFT, LOADED, RUNS };
+        double took[RUNS];
+        struct stat st;
+        sg_snapshot_use use = SG_SNAPSHOT_NONE;
+        for (int r = 0; r < RUNS; r++) {
+            sg_search *search;
+            uint8_t *codes;
+            uint64_t *ids;
+            SG_ASSERT(sg_search_begin(&search, kinds[i], NULL, d->nbits, d->n, &codes, &ids, NULL));
+            memcpy(codes, d->codes, d->n * d->nbits / 8);
+            memcpy(ids, d->ids, d->n * sizeof *ids);
+            const double start = now(CLOCK_MONOTONIC);
+            SG_ASSERT(r == BUILT ? sg_search_build(search, NULL)
+                                 : sg_snapshot_build(&use, search, folder, fingerprint, 1, NULL));
+            took[r] = now(CLOCK_MONOTONIC) - start;
+            sg_search_free(search);
+        }
+        char path[64];
+        snprintf(path, sizeof path, "%s/search.%s", folder, kinds[i]);
+        SG_ASSERT(stat(path, &st) == 0 && use == SG_SNAPSHOT_CURRENT);
+        printf("           %-4s %9.1f %9.3f %9.3f\n", kinds[i], 1e-6 * (double)st.st_size, took[BUILT],
+               took[LOADED]);
+        remove(path);
+    }
+    rmdir(folder);
+}
+
 /* --- flat + mih beside the scan ----------------------------------------------------------------------------- */
 
 static double ask_once(const sg_search *search, const uint8_t *query, const sg_search_ask *ask, size_t *found)
@@ -260,6 +301,7 @@ static void run(data *d, const options *o, bool hnsw)
     }
     find_truth(d);
     if (!o->only || strcmp(o->only, "kinds") == 0) compare(d, hnsw);
+    if ((!o->only || strcmp(o->only, "snapshots") == 0) && !hnsw) compare_snapshots(d);
     if ((!o->only || strcmp(o->only, "asks") == 0) && !hnsw) compare_asks(d);
     printf("\n");
     sg_free(d->ids);

@@ -249,7 +249,7 @@ static bool read_positions(sg_ivf *ivf, size_t *kept, const sg_search_rows *code
         const uint32_t position = sg_get_u32(positions + 4 * i);
         if (position < last || position >= moves->n) return false;
         last = (uint64_t)position + 1;
-        const uint32_t now = moves->to[position];
+        const uint32_t now = sg_search_moved(moves, position);
         if (now == SG_SEARCH_GONE) continue;
         if (*kept == codes->n) return false;
         ivf->positions[(*kept)++] = now;

@@ -139,9 +139,10 @@ static bool read_table(sg_mih_table *table, size_t n, const sg_search_moves *mov
             const uint32_t position = sg_get_u32(positions + 4 * from);
             if (position < last || position >= moves->n) return false;
             last = (uint64_t)position + 1;
-            if (moves->to[position] == SG_SEARCH_GONE) continue;
+            const uint32_t now = sg_search_moved(moves, position);
+            if (now == SG_SEARCH_GONE) continue;
             if (kept == n) return false;
-            table->positions[kept++] = moves->to[position];
+            table->positions[kept++] = now;
         }
         table->starts[b + 1] = (uint32_t)kept;
     }

@@ -17,8 +17,13 @@ typedef struct sg_search_rows {
 /* Where the codes of an earlier state stand now: their order is the same, but some are gone. */
 typedef struct sg_search_moves {
     size_t n;           /* < SG_SEARCH_GONE */
-    const uint32_t *to; /* (n) positions, or SG_SEARCH_GONE */
+    const uint32_t *to; /* (n) positions, or SG_SEARCH_GONE; NULL: all are where they were */
 } sg_search_moves;
+
+static inline uint32_t sg_search_moved(const sg_search_moves *moves, uint32_t position)
+{
+    return moves->to ? moves->to[position] : position;
+}
 
 typedef struct sg_search_kind {
     const char *name;

@@ -86,12 +86,15 @@ static size_t put_runs(sg_buf *bytes, const uint64_t *ids, size_t n)
 
 static void put_marks(sg_buf *bytes, const sg_search_rows *codes)
 {
-    uint8_t mark[MARK_NBYTES];
+    uint8_t marks[MARK_NBYTES * 1024];
+    size_t n = 0;
     for (size_t i = 0; i < codes->n; i++) {
         const uint16_t value = mark_of(codes, i);
-        mark[0] = (uint8_t)value;
-        mark[1] = (uint8_t)(value >> 8);
-        sg_buf_put(bytes, mark, sizeof mark);
+        marks[n++] = (uint8_t)value;
+        marks[n++] = (uint8_t)(value >> 8);
+        if (n < sizeof marks && i + 1 < codes->n) continue;
+        sg_buf_put(bytes, marks, n);
+        n = 0;
     }
 }
 
@@ -214,7 +217,7 @@ static bool use_it(sg_search *search, const snapshot *s, const stamp *now)
         ok = alive > 0 && changed <= s->n / CHANGED_PART && (changed == 0 || s->generation < now->generation);
     if (ok) {
         const sg_search_rows known = {search->codes.nbits, alive, search->codes.codes};
-        const sg_search_moves moves = {s->n, to};
+        const sg_search_moves moves = {s->n, changed > 0 ? to : NULL}; /* to look them up takes long */
         ok = search->kind->load(&search->state, &known, &moves, s->state, s->state_nbytes, NULL);
     }
     if (ok) {

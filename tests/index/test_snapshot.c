@@ -63,8 +63,8 @@ static bool begin(sg_search **search, const live *l, const kind *k, sg_error *er
               sg_search_begin(search, k->name, &kv, l->nbits, l->n, &codes, &ids, err);
     sg_kv_clear(&kv);
     if (!ok) return false;
-    memcpy(codes, l->codes, l->n * (l->nbits / 8));
-    memcpy(ids, l->ids, l->n * sizeof *ids);
+    if (l->n > 0) memcpy(codes, l->codes, l->n * (l->nbits / 8));
+    if (l->n > 0) memcpy(ids, l->ids, l->n * sizeof *ids);
     return true;
 }
 
