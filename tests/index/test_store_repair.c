@@ -7,8 +7,8 @@ static void test_flipped_bytes(void **state)
     (void)state;
     world w;
     make_world(&w, 50, 60);
-    repair_flips(&w, 5, 997);
-    repair_flips(&w, 0, 67 < w.nbytes ? w.nbytes / 60 : 67);
+    repair_flips(&w, 5, 1999);
+    repair_flips(&w, 0, w.nbytes / 40);
     free_world(&w);
 }
 
@@ -28,7 +28,7 @@ static void test_wrecks(void **state)
     (void)state;
     world w;
     make_world(&w, 50, 60);
-    repair_wrecks(&w, 40, 1);
+    repair_wrecks(&w, 25, 1);
     free_world(&w);
 }
 
