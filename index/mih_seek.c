@@ -12,18 +12,18 @@
 #include <string.h>
 
 /* Nanoseconds, measured by bench/bench_kinds on crowded and uniform codes: a look into a bucket, a code compared. */
-#define LOOKUP_NS 12.0
-#define CHECK_NS  22.0
+#define LOOKUP_NS 14.0
+#define CHECK_NS  26.0
 
 /* Parts of a scan's time: what is spent before it is known whether buckets are quicker; what looking into them may take
  * where it is only likely; and all that they may take there. */
 #define FORESIGHT    0.05 /* of a search by radius: all that it risks */
 #define TRIAL        0.015
 #define LIKELY_LOOKS 0.08
-#define LIKELY       0.5
+#define LIKELY       0.8
 
-#define BATCH   64  /* buckets looked into at once, so that the memory's answers overlap */
-#define WAITING 256 /* codes compared at once, likewise */
+#define BATCH   64 /* buckets looked into at once, so that the memory's answers overlap */
+#define WAITING 64 /* codes compared at once, likewise */
 
 typedef struct seeker {
     const sg_mih *mih;

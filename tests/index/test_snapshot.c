@@ -209,6 +209,9 @@ static void test_unwritable(void **state)
     live l = make_live(64, 200, 1);
     assert_int_equal(mkdir("search.ivf", 0777), 0);
     assert_use(SG_SNAPSHOT_REBUILT, &l, &ivf);
+    sg_error err = {0};
+    assert_false(sg_snapshot_remove(".", "ivf", &err));
+    assert_string_equal(err.message, "./search.ivf: cannot remove: Is a directory");
     assert_int_equal(rmdir("search.ivf"), 0);
     sg_search *search = open_with(&use, &l, &mih, "absent", FINGERPRINT);
     assert_int_equal(use, SG_SNAPSHOT_REBUILT);
