@@ -98,6 +98,18 @@ bool sg_faiss_ivf_add(void *ivf, size_t n, const uint8_t *codes, const int64_t *
         why, size);
 }
 
+void sg_faiss_ivf_trim(void *ivf)
+{
+    try {
+        auto lists = dynamic_cast<faiss::ArrayInvertedLists *>(ivf_of(ivf).invlists);
+        for (size_t i = 0; lists && i < lists->nlist; i++) {
+            lists->codes[i].shrink_to_fit();
+            lists->ids[i].shrink_to_fit();
+        }
+    } catch (...) { /* then they keep it */
+    }
+}
+
 const uint8_t *sg_faiss_ivf_centroids(const void *ivf)
 {
     return static_cast<const faiss::IndexBinaryFlat *>(ivf_of(ivf).quantizer)->xb.data();

@@ -24,6 +24,8 @@ void *sg_faiss_ivf_new(size_t nbits, size_t nlists, size_t nprobes, const uint8_
 /* Adds codes (n, nbits / 8) under numbers (n) to lists (n) of it. */
 bool sg_faiss_ivf_add(void *ivf, size_t n, const uint8_t *codes, const int64_t *numbers, const int64_t *lists,
                       char *why, size_t size);
+/* Gives back the room that its lists have grown by and do not use. */
+void sg_faiss_ivf_trim(void *ivf);
 /* Borrowed until it is changed or freed. */
 const uint8_t *sg_faiss_ivf_centroids(const void *ivf);
 size_t sg_faiss_ivf_list(const void *ivf, size_t list, const uint8_t **codes, const int64_t **numbers);

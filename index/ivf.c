@@ -136,6 +136,7 @@ static bool add(sg_ivf *ivf, const sg_search_rows *codes, const uint32_t *given,
         if (ok && !sg_faiss_ivf_add(ivf->index, n, block, numbers, lists, why, sizeof why))
             ok = sg_fail(err, SG_ERR_MEMORY, "FAISS: cannot fill an IVF: %s", why);
     }
+    if (ok) sg_faiss_ivf_trim(ivf->index);
     sg_free(block);
     sg_free(numbers);
     sg_free(lists);

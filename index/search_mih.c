@@ -6,7 +6,7 @@
 #include <signet/mem.h>
 #include <string.h>
 
-#define MANY_QUERIES 64
+#define MANY_QUERIES 16
 
 /* Those queries for which the scan is quicker, all at once. */
 static bool scan_rest(sg_near_list *lists, const sg_mih_outcome *outcomes, const sg_search_rows *codes,
@@ -28,14 +28,14 @@ static bool scan_rest(sg_near_list *lists, const sg_mih_outcome *outcomes, const
     return ok;
 }
 
-/* What the scan takes of a query's time here. It shares one query among all threads, which buckets do not; and from many
- * queries on, each takes it half as long. */
+/* What the scan takes of a query's time here. It shares one query among all threads, which buckets do not; and many queries
+ * at once take it a third of the time each. */
 static double scan_time(const sg_search_rows *codes, size_t nq)
 {
     const double threads = omp_in_parallel() ? 1 : sg_threads(),
                  cost = sg_hamming_scan_cost(codes->n, codes->nbits / 8);
     if ((double)nq < threads) return cost * (double)nq / threads;
-    return nq >= MANY_QUERIES ? cost / 2 : cost;
+    return nq >= MANY_QUERIES ? cost / 3 : cost;
 }
 
 /* k SIZE_MAX: all within radius. */
