@@ -118,7 +118,8 @@ static int run(const cli_command *command, int argc, char **argv)
         if (!ok) status = report(&err);
     }
     cli_call_clear(&call, command);
-    return finish_stdout(status);
+    bool told = status != EXIT_DONE && ferror(stdout); /* what could not be written is the error that was reported */
+    return told ? status : finish_stdout(status);
 }
 
 /* A standard stream that was closed must not give its number to a file that is opened later: what is printed would go
