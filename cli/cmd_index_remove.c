@@ -43,6 +43,13 @@ static bool report(const cli_call *call, size_t n, sg_error *err)
     return true;
 }
 
+static bool remove_items(const cli_call *call, sg_store *store, const uint64_t *ids, size_t n, sg_error *err)
+{
+    size_t removed;
+    if (sg_remove_items(&removed, store, ids, n, err)) return true;
+    return removed ? sg_prefix(err, "%s: the first %zu are removed", call->args[0], removed) : false;
+}
+
 static bool run_remove(const cli_call *call, int *status, sg_error *err)
 {
     (void)status;
@@ -56,7 +63,7 @@ static bool run_remove(const cli_call *call, int *status, sg_error *err)
     bool ok = cli_select_items(&ids, &n, store, call, &o->select, err);
     if (ok) {
         if (!o->dry_run)
-            ok = sg_remove_items(store, ids, n, err);
+            ok = remove_items(call, store, ids, n, err);
         else if (o->json || call->common.verbose)
             ok = print_items(store, ids, n, o->json, err);
         ok = ok && report(call, n, err);

@@ -119,13 +119,22 @@ bool sg_select_items(uint64_t **ids, size_t *n, sg_store *store, const sg_select
     return true;
 }
 
-bool sg_remove_items(sg_store *store, const uint64_t *ids, size_t n, sg_error *err)
+static bool remove_batch(sg_store *store, const uint64_t *ids, size_t n, sg_error *err)
 {
-    if (n == 0) return true;
     if (!sg_store_begin(store, err)) return false;
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) ok = sg_interrupt_check(err) && sg_store_remove(store, ids[i], err);
     if (ok) return sg_store_commit(store, err);
     sg_store_abort(store);
     return false;
+}
+
+bool sg_remove_items(size_t *removed, sg_store *store, const uint64_t *ids, size_t n, sg_error *err)
+{
+    for (*removed = 0; *removed < n;) {
+        size_t some = n - *removed < SG_REMOVE_AT_ONCE ? n - *removed : SG_REMOVE_AT_ONCE;
+        if (!remove_batch(store, ids + *removed, some, err)) return false;
+        *removed += some;
+    }
+    return true;
 }

@@ -104,16 +104,17 @@ static void test_remove(void **state)
 {
     (void)state;
     sg_error err = {0};
+    size_t removed;
     const uint64_t ids[] = {2, 5, 7, 9};
     make_items(tree, 7);
     sg_store *store = open_store();
-    assert_false(sg_remove_items(store, ids, 4, &err));
+    assert_false(sg_remove_items(&removed, store, ids, 4, &err));
     assert_int_equal(err.code, SG_ERR_NOT_FOUND);
     sg_store_close(store);
     assert_listing(false, "1 1\n2 2\n3 3\n4 4\n5 5\n6 6\n7 7\n");
     store = open_store();
-    assert_true(sg_remove_items(store, ids, 0, &err));
-    assert_true(sg_remove_items(store, ids, 3, &err));
+    assert_true(sg_remove_items(&removed, store, ids, 0, &err));
+    assert_true(sg_remove_items(&removed, store, ids, 3, &err));
     sg_store_close(store);
     assert_listing(false, "1 1\n3 3\n4 4\n6 6\n");
 }
@@ -160,6 +161,41 @@ static uint64_t retag(sg_store *store, const char *ids, const char *const *remov
 }
 
 static const char *const none[] = {NULL};
+
+/* More than are removed at once: batches, of which the second meets an id that is not there. */
+static void test_remove_many(void **state)
+{
+    (void)state;
+    enum { MANY = SG_REMOVE_AT_ONCE + 100 };
+    sg_error err = {0};
+    sg_store_info before, after;
+    uint64_t first, *ids = sg_alloc(MANY, sizeof *ids);
+    uint8_t *codes = sg_calloc(MANY, BITS / 8);
+    size_t removed;
+    make_items(tree, 7);
+    sg_store *store = open_store();
+    assert_true(sg_store_begin(store, &err) && sg_store_put_codes(&first, store, codes, MANY, &err) &&
+                sg_store_commit(store, &err) && sg_store_info_get(&before, store, &err));
+    for (size_t i = 0; i < MANY; i++) ids[i] = first + i;
+    ids[MANY - 1] = first + MANY;
+    assert_false(sg_remove_items(&removed, store, ids, MANY, &err));
+    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+    assert_int_equal(removed, SG_REMOVE_AT_ONCE);
+    assert_true(sg_store_info_get(&after, store, &err));
+    assert_int_equal(after.items, before.items - SG_REMOVE_AT_ONCE);
+    assert_int_equal(after.generation, before.generation + 1);
+    sg_store_info_clear(&after);
+    ids[MANY - 1] = first + MANY - 1;
+    assert_true(sg_remove_items(&removed, store, ids + SG_REMOVE_AT_ONCE, 100, &err));
+    assert_int_equal(removed, 100);
+    assert_true(sg_store_info_get(&after, store, &err));
+    assert_int_equal(after.items, 7);
+    sg_store_info_clear(&before);
+    sg_store_info_clear(&after);
+    sg_store_close(store);
+    sg_free(codes);
+    sg_free(ids);
+}
 
 static void test_retag(void **state)
 {
@@ -279,6 +315,7 @@ static void test_bare(void **state)
 {
     (void)state;
     sg_error err = {0};
+    size_t removed;
     uint64_t first, changed;
     const uint8_t code[BITS / 8] = {0};
     make_items(tree, 7);
@@ -287,18 +324,18 @@ static void test_bare(void **state)
                 sg_store_commit(store, &err));
     assert_false(sg_retag_items(&changed, store, &first, 1, &(sg_retag){0}, &err));
     assert_int_equal(err.code, SG_ERR_USAGE);
-    assert_true(sg_remove_items(store, &first, 1, &err));
+    assert_true(sg_remove_items(&removed, store, &first, 1, &err));
     sg_store_close(store);
 }
 
 static bool select_and_free(sg_store *store, sg_error *err)
 {
     uint64_t *ids;
-    size_t n;
+    size_t n, removed;
     const char *const paths[] = {"a", "6"};
     const sg_select select = {.paths = paths, .npaths = 2};
     if (!sg_select_items(&ids, &n, store, &select, err)) return false;
-    bool ok = sg_remove_items(store, ids, n, err);
+    bool ok = sg_remove_items(&removed, store, ids, n, err);
     sg_free(ids);
     return ok;
 }
@@ -325,9 +362,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_select), scratch_test(test_select_fails),   scratch_test(test_remove),
-        scratch_test(test_retag),  scratch_test(test_lines),          scratch_test(test_many),
-        scratch_test(test_bare),   scratch_test(test_without_memory),
+        scratch_test(test_select),      scratch_test(test_select_fails), scratch_test(test_remove),
+        scratch_test(test_remove_many), scratch_test(test_retag),        scratch_test(test_lines),
+        scratch_test(test_many),        scratch_test(test_bare),         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

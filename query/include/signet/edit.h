@@ -17,8 +17,11 @@ typedef struct sg_select {
  * that is not there: SG_ERR_NOT_FOUND; that `where` holds for none of them is no fault. Not during a batch. */
 bool sg_select_items(uint64_t **ids, size_t *n, sg_store *store, const sg_select *select, sg_error *err);
 
-/* Removes items, all or none: one transaction. */
-bool sg_remove_items(sg_store *store, const uint64_t *ids, size_t n, sg_error *err);
+/* Removes items, up to SG_REMOVE_AT_ONCE of them all or none; of more, in batches of so many, *removed tells how many of
+ * the first ones are gone, also on failure. (LMDB keeps 131072 changed pages of a transaction in memory; an item changes one
+ * of each of three tables, and beyond that number each change takes four times as long: bench/bench_store.c.) */
+#define SG_REMOVE_AT_ONCE 16384
+bool sg_remove_items(size_t *removed, sg_store *store, const uint64_t *ids, size_t n, sg_error *err);
 
 /* What becomes of items' attributes: first some are taken away, then some given. */
 typedef struct sg_retag {
