@@ -244,7 +244,7 @@ static bool find_records(sg_salvage *s, const sg_state *state, uint8_t *page, sg
         walk_table(&w, state, t);
         whole = whole && s->whole[t];
     }
-    ok = ok && sg_interrupt_check(err) && (whole || scan_strays(&w, page, err));
+    ok = ok && sg_interrupt_check(err) && ((whole && s->newest) || scan_strays(&w, page, err));
     if (ok && w.out_of_memory) ok = sg_fail_memory(err, s->path);
     if (ok && s->n > 0) qsort(s->found, s->n, sizeof *s->found, compare_found);
     sg_free(w.seen);
@@ -266,6 +266,7 @@ bool sg_salvage_open(sg_salvage *s, int fd, const char *path, sg_error *err)
         ok = sg_fail(err, SG_ERR_FORMAT, "%s: nothing can be saved: no sound head and recipe are left", path);
     if (ok) {
         s->current = state.has_head && state.head.generation == s->head.generation;
+        s->next_id = state.has_head ? state.head.next_id : UINT64_MAX;
         ok = find_records(s, &state, page, err);
     }
     sg_free(page);

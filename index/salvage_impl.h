@@ -22,7 +22,10 @@ typedef struct sg_salvage {
     sg_store_head head;
     sg_kv recipe, search; /* search: the parameters of the kind, where they are left */
     bool has_head, has_recipe;
-    bool current;          /* the head is the newest state's own: its numbers are to be believed */
+    bool current; /* the head is the newest state's own: its numbers are to be believed */
+    bool newest;  /* both meta pages say that the state is the newest there was */
+    uint64_t
+        next_id; /* of the state: ids from here on are those of a newer one, of which only strays are left */
     bool whole[SG_TABLES]; /* the tree of the table was walked to its end and had no fault */
     sg_found *found;       /* sorted by table, key, those in the tree first */
     size_t n, cap;

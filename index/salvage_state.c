@@ -155,7 +155,8 @@ bool sg_salvage_state(sg_state *state, sg_salvage *s, uint8_t *page, sg_error *e
         !read_state(state, s, page, err))
         return false;
     if (state->has_head && state->head.txnid != txnid[newest]) state->has_head = false;
-    if (agree && state->has_head && s->has_recipe) return true;
+    s->newest = agree && state->has_head && s->has_recipe;
+    if (s->newest) return true;
     /* A state that a meta page vouches for gives way to a newer one only if that is complete. */
     bool vouched = sound[newest] && state->has_head;
     if (!scan(&other, vouched ? state->head.txnid : 0, s, page, err)) return false;

@@ -4,7 +4,8 @@
  * codes):
  *   - does an id live? A block of the newest state's tree knows. Where the block is lost, an item in the tree lives; where
  *     that is lost too, strays are asked: an id lives if some version of its block has it alive and none has it dead
- *     (once dead, always dead).
+ *     (once dead, always dead). So are they about an id that the state has not given yet: where the newest state cannot be
+ *     told, an older one is taken, and what came after it stands in strays alone.
  *   - its code: the tree's block, else any version that has it alive;
  *   - its record: the tree's, else the stray that tells the latest time of its file.
  * One that lives and lacks its code or its record is lost, and is named. */
@@ -149,8 +150,9 @@ static bool gather_outputs(bool *has, repair *r, uint64_t id, sg_error *err)
 static bool lives(const repair *r, unsigned slot, const sg_found *item)
 {
     const bool *whole = r->salvage.whole;
-    if (r->in_tree) return bit_of(r->live, slot);
     bool alive = bit_of(r->known, slot) && !bit_of(r->dead, slot);
+    if (r->number * SG_BLOCK_CODES + slot >= r->salvage.next_id) return alive;
+    if (r->in_tree) return bit_of(r->live, slot);
     if (item && item->in_tree) return true;
     if (whole[SG_TABLE_CODES]) return false;
     return alive && (bit_of(r->bare, slot) || !whole[SG_TABLE_ITEMS]);
@@ -177,7 +179,8 @@ static bool save(repair *r, unsigned slot, sg_error *err)
         name_lost(r, id, found ? item.path : NULL, known ? "its record" : "its code");
         return true;
     }
-    if (r->salvage.head.keeps_outputs && !outputs && !r->salvage.whole[SG_TABLE_OUTPUTS]) {
+    bool all_outputs = r->salvage.whole[SG_TABLE_OUTPUTS] && id < r->salvage.next_id;
+    if (r->salvage.head.keeps_outputs && !outputs && !all_outputs) {
         r->counts->partly++;
         name_lost(r, id, item.path, "its outputs");
     }
@@ -226,6 +229,8 @@ static bool save_pairs(repair *r, sg_error *err)
     for (; pairs.at < pairs.end; pairs.at++) {
         if (!sg_salvage_read(key, &r->salvage, pairs.at)) continue;
         uint64_t id = sg_key_id(key), other = sg_key_id(key + SG_ID_NBYTES);
+        bool newer = id >= r->salvage.next_id || other >= r->salvage.next_id;
+        if (!pairs.at->in_tree && r->salvage.whole[SG_TABLE_PAIRS] && !newer) continue;
         if (sg_store_pair_set(r->to, id, other, true, &why) || why.code == SG_ERR_NOT_FOUND) continue;
         if (err) *err = why;
         return false;
