@@ -26,7 +26,8 @@ bool sg_winograd_wins(const sg_step *step, sg_conv_pass pass)
 {
     const sg_conv_attr *a = &step->node->attr.conv;
     const sg_view *src = &step->src[0]->view, *dst = &step->dst->view;
-    if (!step->train || step->plan->options.precision != SG_F32 || sg_dnnl_lanes() != 16) return false;
+    const sg_plan_options *o = &step->plan->options;
+    if (!step->train || o->no_winograd || o->precision != SG_F32 || sg_dnnl_lanes() != 16) return false;
     if (a->window.kernel != 3 || a->window.stride != 1 || a->groups != 1 || src->lanes == 1) return false;
     return gain(src, dst) * (pass == SG_CONV_WEIGHTS ? 1.25 : 1) > 1.1;
 }

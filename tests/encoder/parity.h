@@ -14,6 +14,10 @@
 enum { PARITY_CLASSES = 16, PARITY_SAMPLES = 32, PARITY_SEED = 1 };
 #define PARITY_OUTPUTS   1e-4
 #define PARITY_GRADIENTS 1e-3
+/* Winograd rounds ten times as coarsely as direct convolution, which turns over as many more of the ReLUs and maxima near a tie,
+ * and a gradient jumps where one turns: in vgg16_bn, on direct kernels, a change of pixels by 3e-6 moves entries by 0.05. This
+ * bound finds a layer that is wrong; that each is right to 1e-5 is test_winograd's. */
+#define PARITY_WINOGRAD 1e-1
 
 typedef struct parity {
     const char *arch, *run;
@@ -21,6 +25,7 @@ typedef struct parity {
     uint64_t seed;     /* of x */
     const float *next; /* the fixture's next figure */
     float *grads;
+    double bound; /* of the gradients' errors */
     double floor; /* scale of the gradients of the layer's weights */
 } parity;
 
@@ -45,7 +50,7 @@ static void parity_draw(sg_params *p, float gamma)
 static void parity_check(const parity *p, const char *name, const char *what, double value, double expected,
                          double scale)
 {
-    if (!(fabs(value - expected) <= PARITY_GRADIENTS * scale))
+    if (!(fabs(value - expected) <= p->bound * scale))
         fail_msg("%s, %s: %s of %s's gradient is %g, torchvision's %g (scale %g)", p->arch, p->run, what,
                  name, value, expected, scale);
 }
@@ -127,7 +132,7 @@ static void test_parity(void **state)
                         .outputs = PARITY_CLASSES,
                         .mean = {0.485f, 0.456f, 0.406f},
                         .std = {0.229f, 0.224f, 0.225f}};
-    parity p = {.arch = arch, .run = "batch 1 in evaluation"};
+    parity p = {.arch = arch, .run = "batch 1 in evaluation", .bound = PARITY_GRADIENTS};
     sg_npy figures;
     sg_error err = {0};
     char path[96];
@@ -143,8 +148,14 @@ static void test_parity(void **state)
     parity_draw(p.t.params, *p.next++);
     p.grads = sg_alloc_aligned(p.t.params->size, sizeof *p.grads);
     assert_non_null(p.grads);
-    parity_train(&p, &(sg_plan_options){SG_TRAIN, .batch = 1, .frozen_bn = true, .no_dropout = true});
+    parity_train(&p, &(sg_plan_options){SG_TRAIN, .batch = 1, .frozen_bn = true, .no_dropout = true,
+                                        .no_winograd = true});
     p.run = "batch 3 on batch statistics";
+    const float *figures_of_3 = p.next;
+    parity_train(&p, &(sg_plan_options){SG_TRAIN, .batch = 3, .no_dropout = true, .no_winograd = true});
+    p.run = "batch 3 on batch statistics by Winograd";
+    p.next = figures_of_3;
+    p.bound = PARITY_WINOGRAD;
     parity_train(&p, &(sg_plan_options){SG_TRAIN, .batch = 3, .no_dropout = true});
     assert_ptr_equal(p.next, (const float *)figures.data + figures.rows);
     sg_free_aligned(p.grads);

@@ -55,6 +55,8 @@ static void where_it_is_taken(void **state)
                      all);
     assert_int_equal(count(&t, &(sg_plan_options){.purpose = SG_TRAIN, .batch = BATCH, .head_only = true}),
                      0);
+    assert_int_equal(count(&t, &(sg_plan_options){.purpose = SG_TRAIN, .batch = BATCH, .no_winograd = true}),
+                     0);
     assert_int_equal(count(&t, &(sg_plan_options){.purpose = SG_ENCODE, .batch = 64}), 0);
     assert_int_equal(count(&t, &(sg_plan_options){.purpose = SG_ATTACK, .batch = 64}), 0);
     test_net_free(&t);

@@ -27,6 +27,7 @@ typedef struct sg_plan_options {
     bool head_only;      /* train: the body is a constant; only the head gets gradients */
     bool input_gradient; /* train: backward fills dx too (attack always does) */
     bool no_dropout;     /* train: dropout is the identity (as always in encode, attack and with head_only) */
+    bool no_winograd;    /* train: direct convolutions only (as always in encode and attack) */
     uint64_t seed;       /* of dropout's masks, drawn anew for each step that is loaded */
 } sg_plan_options;
 
