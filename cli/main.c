@@ -31,9 +31,10 @@ static void print_overview(FILE *out)
 
 static void print_version(void)
 {
-    printf("signet %s\nprocessor: %s\nnetwork kernels: %s%s\nHamming kernel: %s\n", SIGNET_VERSION,
-           sg_cpu_text(), sg_instruction_class(), sg_precision_supported(SG_BF16) ? ", bf16" : "",
-           sg_hamming_kernel());
+    const bool bf16 = sg_precision_supported(SG_BF16);
+    printf("signet %s\nprocessor: %s\nnetwork kernels: %s%s (precision auto: %s)\nHamming kernel: %s\n",
+           SIGNET_VERSION, sg_cpu_text(), sg_instruction_class(), bf16 ? ", bf16" : "",
+           sg_precision_name(sg_precision_pays() ? SG_BF16 : SG_F32), sg_hamming_kernel());
 }
 
 /* What was printed must have arrived. */
@@ -118,7 +119,8 @@ static int run(const cli_command *command, int argc, char **argv)
         if (!ok) status = report(&err);
     }
     cli_call_clear(&call, command);
-    bool told = status != EXIT_DONE && ferror(stdout); /* what could not be written is the error that was reported */
+    bool told =
+        status != EXIT_DONE && ferror(stdout); /* what could not be written is the error that was reported */
     return told ? status : finish_stdout(status);
 }
 
