@@ -159,6 +159,17 @@ bool sg_store_reserve_lock(const char *dir, bool *apart, sg_error *err)
     return ok;
 }
 
+/* A writer that is killed while its meta page is written leaves the number of the state before in lock.mdb, which is kept
+ * while others have the index open. LMDB mends it when the next one takes its lock, and goes on from the newer state: no
+ * state is to be looked at before. */
+static int mend_lock(MDB_env *env)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env, NULL, 0, &txn);
+    if (rc == 0) mdb_txn_abort(txn);
+    return rc;
+}
+
 static bool open_environment(sg_store *store, int timeout_ms, sg_error *err)
 {
     if (!sg_store_reserve_lock(store->dir, store->writable ? NULL : &store->apart, err)) return false;
@@ -168,6 +179,7 @@ static bool open_environment(sg_store *store, int timeout_ms, sg_error *err)
     if (rc == 0) rc = mdb_env_set_maxreaders(store->env, READERS_MAX);
     if (rc == 0) rc = mdb_env_open(store->env, store->dir, flags, 0666);
     if (rc == 0 && store->writable) rc = mdb_reader_check(store->env, NULL);
+    if (rc == 0 && store->writable) rc = mend_lock(store->env);
     if (rc != 0) return sg_store_fail(store, rc, "cannot open the index", err);
     return !store->writable || sg_gate_open(store, timeout_ms, err);
 }

@@ -26,6 +26,8 @@ static bool start(sg_store *store, sg_error *err)
     sg_view_close(&view);
     int rc = mdb_txn_begin(store->env, NULL, 0, &store->batch);
     if (rc != 0) return sg_store_fail(store, rc, "cannot begin a batch", err);
+    if (mdb_txn_id(store->batch) != store->head.txnid + 1)
+        return sg_fail(err, SG_ERR_IO, "%s: another program has written to this index", store->dir);
     return add_tables(store, err);
 }
 
