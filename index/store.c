@@ -260,13 +260,12 @@ bool sg_store_remap(sg_store *store, size_t nbytes, sg_error *err)
     return false;
 }
 
-bool sg_store_follow(sg_store *store, bool must, sg_error *err)
+bool sg_store_follow(sg_store *store, sg_error *err)
 {
     if (store->writable && !store->env)
         return sg_fail(err, SG_ERR_IO, "%s: could not be mapped any more: open it anew", store->dir);
     if (store->writable || (store->env && !replaced(store))) return true;
-    if (store->readers > 0) /* other views of this process stand in the old file */
-        return !must || sg_fail(err, SG_ERR_IO, "%s: has been compacted meanwhile; try again", store->dir);
+    SG_ASSERT(store->readers == 0);
     shut(store);
     if (open_all(store, 0, err)) return true;
     shut(store);

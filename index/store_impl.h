@@ -121,8 +121,9 @@ struct sg_store {
     MDB_env *env;
     MDB_txn *pin; /* a writer's: it keeps what readers apart look at */
     MDB_dbi tables[SG_TABLES];
-    unsigned version; /* the tables of that version are open */
-    unsigned readers; /* views that are open */
+    unsigned version;            /* the tables of that version are open */
+    unsigned readers;            /* views that are open */
+    const struct sg_view *outer; /* the first of them, unless it is a batch's */
     size_t code_nbytes;
     uint8_t fingerprint[SG_FINGERPRINT_NBYTES]; /* as of the open */
 
@@ -158,19 +159,19 @@ bool sg_gate_open(sg_store *store, int timeout_ms, sg_error *err); /* a writer *
 bool sg_gate_renew(sg_store *store, sg_error *err);                /* before each batch */
 void sg_gate_close(sg_store *store);
 
-/* A reader goes over to the data file that compaction has put in the place of the open one. While views of it are open
- * it stays with the old one, which is an error when it `must` not. */
-bool sg_store_follow(sg_store *store, bool must, sg_error *err);
+/* A reader without open views goes over to the data file that compaction has put in the place of the open one. */
+bool sg_store_follow(sg_store *store, sg_error *err);
 /* Removes what a compaction left that was killed. For the writer alone. */
 void sg_store_sweep(const sg_store *store);
 /* Opens the tables that a version has beyond those that are open. */
 bool sg_store_open_tables(sg_store *store, unsigned version, sg_error *err);
 
-/* One consistent state to read from: that of the open batch, else the newest committed one. */
+/* One consistent state to read from: that of the open batch, else the newest committed one. Views that are opened while
+ * another is open have that one's state: what looks at items from within a walk finds what the walk finds. */
 typedef struct sg_view {
     sg_store *store;
     MDB_txn *txn;
-    bool own;     /* a read transaction of its own, ended with the view */
+    bool own;     /* the transaction is its own, and ended with it */
     bool trusted; /* nothing is left to check: a batch, or all pages have been looked at */
     sg_pages pages;
     sg_store_head head;

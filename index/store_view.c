@@ -13,7 +13,6 @@ static bool begin_read(sg_view *view, sg_error *err)
     int rc, dead = 0;
     while ((rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn)) != 0) {
         if (rc == MDB_MAP_RESIZED) {
-            if (store->readers > 0) break; /* views of this process stand in the old map */
             if (!sg_store_remap(store, 0, err)) return false;
         } else if (rc != MDB_READERS_FULL || mdb_reader_check(store->env, &dead) != 0 || dead == 0) {
             break; /* else there is room again: readers that died had left their entries */
@@ -28,9 +27,8 @@ static bool begin_snapshot(sg_view *view, sg_error *err)
     sg_store *store = view->store;
     bool moved = true;
     for (int i = 0; moved; i++) {
-        if (!sg_store_follow(store, i > 0, err)) return false;
-        if (store->readers == 0 && !sg_gate_enter(store, err)) return false;
-        if (!begin_read(view, err)) return false;
+        if (!sg_store_follow(store, err) || !sg_gate_enter(store, err) || !begin_read(view, err))
+            return false;
         bool ok = sg_pages_snapshot(&view->pages, &moved, store->fd, store->file, mdb_txn_id(view->txn), err);
         if (ok && !moved) break;
         mdb_txn_abort(view->txn);
@@ -44,11 +42,19 @@ static bool begin_snapshot(sg_view *view, sg_error *err)
 
 bool sg_view_open_bare(sg_view *view, sg_store *store, sg_error *err)
 {
-    *view = (sg_view){.store = store, .own = !store->batch, .txn = store->batch};
-    view->trusted = !view->own; /* the pages of a batch are in memory, not in the file */
-    if (view->own && !begin_snapshot(view, err)) {
-        if (store->readers == 0) sg_gate_leave(store);
-        return false;
+    if (store->batch) { /* its pages are in memory, not in the file */
+        *view = (sg_view){.store = store, .txn = store->batch, .trusted = true, .head = store->head};
+    } else if (store->outer) {
+        *view = *store->outer;
+        view->own = false;
+        view->pages.seen = NULL;
+    } else {
+        *view = (sg_view){.store = store, .own = true};
+        if (!begin_snapshot(view, err)) {
+            sg_gate_leave(store);
+            return false;
+        }
+        store->outer = view;
     }
     store->readers++;
     return true;
@@ -67,10 +73,7 @@ static bool read_head(sg_view *view, sg_error *err)
 bool sg_view_open(sg_view *view, sg_store *store, sg_error *err)
 {
     if (!sg_view_open_bare(view, store, err)) return false;
-    if (!view->own) {
-        view->head = store->head;
-        return true;
-    }
+    if (!view->own) return true; /* the head has come along */
     bool ok = read_head(view, err);
     unsigned version = view->head.version;
     if (ok && version <= store->version) return true;
@@ -83,8 +86,12 @@ void sg_view_close(sg_view *view)
 {
     SG_ASSERT(view->store->readers > 0);
     view->store->readers--;
-    if (view->own && view->txn) mdb_txn_abort(view->txn);
-    if (view->own && view->store->readers == 0) sg_gate_leave(view->store);
+    if (view->own) {
+        SG_ASSERT(view->store->readers == 0);
+        if (view->txn) mdb_txn_abort(view->txn);
+        view->store->outer = NULL;
+        sg_gate_leave(view->store);
+    }
     view->txn = NULL;
 }
 

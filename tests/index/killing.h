@@ -60,6 +60,7 @@ static inline void kill_writers(int kills)
         pid_t child = fork();
         if (child == 0) write_on(fds[1]);
         close(fds[1]);
+        if (i == 0 && read(fds[0], &batch, sizeof batch) == sizeof batch) acknowledged = batch + BATCH;
         nanosleep(&(struct timespec){.tv_nsec = (long)sg_rng_below(&rng, 60 * 1000 * 1000)}, NULL);
         kill(child, SIGKILL);
         while (read(fds[0], &batch, sizeof batch) == sizeof batch) acknowledged = batch + BATCH;

@@ -116,7 +116,7 @@ bool sg_store_pair_set(sg_store *store, uint64_t a, uint64_t b, bool marked, sg_
 bool sg_store_commit(sg_store *store, sg_error *err);
 void sg_store_abort(sg_store *store);
 
-/* Reading sees one consistent state a call. */
+/* Reading sees one consistent state a call; calls from within a `visit` see the state of the walk. */
 /* *path is the caller's, and the item's attributes lie in it too; NULL for a bare item. item->code is NULL. */
 bool sg_store_get(sg_item *item, char **path, sg_store *store, uint64_t id, sg_error *err);
 /* The nbits reals behind an item's code, where they are kept. */
