@@ -28,7 +28,8 @@ static bool copy_encoder(void *context, const char *folder, sg_error *err)
     const char *path = from->model ? from->model : own;
     if (ok)
         ok = sg_model_load(&model, path, err) && (sg_model_check(model, err) || sg_prefix(err, "%s", path));
-    if (!ok && !from->model && own) sg_prefix(err, "the encoder is lost: give a copy by --model");
+    if (!ok && !from->model && err->code != SG_ERR_MEMORY && err->code != SG_ERR_INTERRUPTED)
+        sg_prefix(err, "the encoder is lost: give a copy by --model");
     if (ok) ok = sg_file_copy(path, to, err) && sg_index_open(&made, folder, SG_INDEX_STORE, false, err);
     if (ok && strcmp(model->fingerprint, sg_index_info(made)->fingerprint))
         ok = sg_fail(err, SG_ERR_MISMATCH, "%s: is not the encoder that the index was made with", path);

@@ -110,17 +110,17 @@ static int run(const cli_command *command, int argc, char **argv)
     sg_error err = {SG_OK, ""};
     cli_call call;
     int status = EXIT_DONE;
+    bool ok = true;
     if (!cli_parse(&call, command, argc, argv, &err)) return report(&err);
     if (call.common.help) {
         cli_help(stdout, command);
     } else {
         sg_threads_set((int)call.common.threads);
-        bool ok = (!call.common.portable || sg_portable_set(&err)) && command->run(&call, &status, &err);
+        ok = (!call.common.portable || sg_portable_set(&err)) && command->run(&call, &status, &err);
         if (!ok) status = report(&err);
     }
     cli_call_clear(&call, command);
-    bool told =
-        status != EXIT_DONE && ferror(stdout); /* what could not be written is the error that was reported */
+    bool told = !ok && ferror(stdout); /* what could not be written is the error that was reported */
     return told ? status : finish_stdout(status);
 }
 
