@@ -4,8 +4,8 @@
 #     = 2                       (its exit status; 0 when the line is missing)
 #     > a line of stdout        (all of them in order, as patterns of [[ == ]]; "> ..." stands for any number of lines)
 #     2> a line of stderr       (the same)
-# Without any > line stdout is not looked at; without any 2> line stderr must be empty unless the status line ends in
-# "...". "# ..." is a comment. NAME in the environment CASES picks one file.
+# Without any > line stdout must be empty, without any 2> line stderr, unless the status line ends in "...". "# ..." is a
+# comment. NAME in the environment CASES picks one file.
 set -uo pipefail
 : "${SIGNET:?the program}"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -44,8 +44,11 @@ finish() {
     (cd "$scratch/$name" && bash -c "$command") >"$scratch/out" 2>"$scratch/err" </dev/null
     local got=$? fault=
     [[ $got == "$status" ]] || fault="exit status $got, not $status"
-    if [[ -z $fault && -s $scratch/want_out ]]; then match "$scratch/out" "$scratch/want_out" || fault='stdout differs'; fi
-    if [[ -z $fault && $any_err == no ]]; then match "$scratch/err" "$scratch/want_err" || fault='stderr differs'; fi
+    local stream
+    for stream in out err; do
+        [[ -z $fault && ($any == no || -s $scratch/want_$stream) ]] || continue
+        match "$scratch/$stream" "$scratch/want_$stream" || fault="std$stream differs"
+    done
     if [[ -n $fault ]]; then
         ((failures++))
         printf '%s: %s\n  $ %s\n' "$name" "$fault" "$command"
@@ -63,13 +66,13 @@ for file in "$here"/cases/${CASES:-*}.txt; do
         case $line in
         '$ '*)
             finish
-            command=${line#'$ '} status=0 any_err=no
+            command=${line#'$ '} status=0 any=no
             : >"$scratch/want_out"
             : >"$scratch/want_err"
             ;;
         '= '*)
             status=${line#'= '}
-            [[ $status == *' ...' ]] && any_err=yes status=${status%' ...'}
+            [[ $status == *' ...' ]] && any=yes status=${status%' ...'}
             ;;
         '> '*) printf '%s\n' "${line#'> '}" >>"$scratch/want_out" ;;
         '2> '*) printf '%s\n' "${line#'2> '}" >>"$scratch/want_err" ;;
