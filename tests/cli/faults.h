@@ -232,20 +232,6 @@ static inline void renew_work(void)
     shell("rm -rf work && mkdir work && cp -a idx fit work/");
 }
 
-static inline bool exists(const trial *t)
-{
-    const trial help = {.name = t->name, .arguments = {"--help"}};
-    char command[64];
-    renew_work();
-    bool there = run_trial(&help, NULL, -1).status == 0;
-    for (size_t i = 0; there && i < ARGUMENTS_MAX && t->arguments[i]; i++) {
-        if (strncmp(t->arguments[i], "--", 2) != 0) continue;
-        snprintf(command, sizeof command, "grep -q -e '%s' out", t->arguments[i]);
-        there = system(command) == 0;
-    }
-    return there;
-}
-
 /* What a trial begins with and leads to. */
 typedef struct course {
     const trial *trial;

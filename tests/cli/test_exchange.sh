@@ -50,9 +50,8 @@ asked = 0
 for line in open('answers'):
     answer = json.loads(line)
     rows = [row for path, row in by_path.items() if path.endswith('/' + answer['query'])]
-    hits = answer['hits'] if 'hits' in answer else answer['results']
     for row in rows:
-        assert [hit['distance'] for hit in hits] == list(distances[row])
+        assert [result['distance'] for result in answer['results']] == list(distances[row])
         asked += 1
 assert asked > 20
 
