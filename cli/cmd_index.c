@@ -158,6 +158,7 @@ static bool stat_json(const char *dir, const sg_store_info *info, const char *ar
     sg_json_add_string(root, "arch", arch);
     sg_json_add_string(root, "fingerprint", info->fingerprint);
     sg_json_add_bool(root, "recipe_match", !*difference);
+    if (*difference) sg_json_add_string(root, "recipe_difference", difference);
     sg_json *recipe = sg_json_add_object(root, "recipe");
     for (size_t i = 0; i < info->recipe.n; i++)
         sg_json_add_string(recipe, info->recipe.pairs[i].key, info->recipe.pairs[i].value);

@@ -14,6 +14,7 @@ static bool run_add(const cli_call *call, int *status, sg_error *err)
     const add_options *o = call->options;
     cli_paths paths;
     if (!cli_need_args(call, o->list ? 1 : 2, SIZE_MAX, "INDEX and PATH", err)) return false;
+    if (o->zero && !o->list) return sg_fail(err, SG_ERR_USAGE, "-0 goes with --list");
     if (!cli_paths_gather(&paths, call, o->list, o->zero, err)) return false;
     bool ok = cli_ingest_run(call, &o->ingest, CLI_ADD, paths.v, paths.n, status, err);
     cli_paths_clear(&paths);

@@ -330,9 +330,13 @@ static bool run(const cli_call *call, int *status, sg_error *err)
 {
     const dedupe_options *o = call->options;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
-    if (o->show_apart || o->keep_apart.n > 0 || o->forget.n > 0) return run_pairs(call, err);
-    if (cli_given(call, "radius") && cli_given(call, "fmr"))
-        return sg_fail(err, SG_ERR_USAGE, "--radius and --fmr: one of them");
+    const bool radius = cli_given(call, "radius"), rate = cli_given(call, "fmr");
+    if (o->show_apart || o->keep_apart.n > 0 || o->forget.n > 0) {
+        if (radius || rate || o->html || o->others || o->zero)
+            return sg_fail(err, SG_ERR_USAGE, "--keep-apart, --forget and --show-apart go with --json alone");
+        return run_pairs(call, err);
+    }
+    if (radius && rate) return sg_fail(err, SG_ERR_USAGE, "--radius and --fmr: one of them");
     if (o->json && o->others) return sg_fail(err, SG_ERR_USAGE, "--json and --print-others: one of them");
     if (o->zero && !o->others) return sg_fail(err, SG_ERR_USAGE, "-0 goes with --print-others");
     return run_search(call, status, err);

@@ -3,7 +3,10 @@
 
 #include <inttypes.h>
 #include <signet/exchange.h>
+#include <signet/file.h>
 #include <signet/ingest.h>
+#include <signet/mem.h>
+#include <string.h>
 
 typedef struct exchange_options {
     const char *format, *ids, *out;
@@ -19,6 +22,19 @@ typedef struct exchange_options {
 
 /* --- export ------------------------------------------------------------------------------------------------- */
 
+/* The ids go into a file of their own. */
+static bool check_ids(const exchange_options *o, sg_error *err)
+{
+    char *out = NULL, *ids = NULL;
+    if (!o->ids) return true;
+    bool ok = sg_path_absolute(&out, o->out, err) && sg_path_absolute(&ids, o->ids, err);
+    if (ok && strcmp(out, ids) == 0)
+        ok = sg_fail(err, SG_ERR_USAGE, "--ids: %s is the file that -o names", o->ids);
+    sg_free(out);
+    sg_free(ids);
+    return ok;
+}
+
 static bool run_export(const cli_call *call, int *status, sg_error *err)
 {
     (void)status;
@@ -26,7 +42,7 @@ static bool run_export(const cli_call *call, int *status, sg_error *err)
     const sg_format *format;
     sg_index *index;
     if (!cli_need_args(call, 1, 1, "INDEX", err) || !cli_need_out(o->out, "the file to write", err) ||
-        !sg_format_find(&format, o->format, o->out, err) ||
+        !check_ids(o, err) || !sg_format_find(&format, o->format, o->out, err) ||
         !sg_index_open(&index, call->args[0], SG_INDEX_STORE, false, err))
         return false;
     uint64_t n;
@@ -109,7 +125,7 @@ static bool run_import(const cli_call *call, int *status, sg_error *err)
     sg_progress_end(&progress);
     if (ok)
         ok = report_import(&counts, call, err);
-    else if (err->code == SG_ERR_INTERRUPTED)
+    else if (!o->dry_run && err->code == SG_ERR_INTERRUPTED)
         sg_prefix(err, "%s keeps %" PRIu64 " added, %" PRIu64 " updated and %" PRIu64 " bare codes",
                   call->args[0], counts.added, counts.updated, counts.codes);
     sg_index_close(index);

@@ -139,7 +139,7 @@ static bool run_merge(const cli_call *call, int *status, sg_error *err)
         sg_progress_end(&progress);
         if (ok)
             ok = report_merge(&counts, call->args[i], call, err);
-        else if (err->code == SG_ERR_INTERRUPTED)
+        else if (!o->dry_run && err->code == SG_ERR_INTERRUPTED)
             sg_prefix(err, "%s keeps %" PRIu64 " added and %" PRIu64 " updated of %s", call->args[0],
                       counts.added, counts.updated, call->args[i]);
     }
@@ -193,8 +193,10 @@ static bool run_relocate(const cli_call *call, int *status, sg_error *err)
         sg_json_add_int(root, "relocated", (int64_t)n);
         sg_json_add_bool(root, "dry_run", o->dry_run);
         ok = cli_print_json(root, err);
+    } else if (ok && o->dry_run) {
+        printf("would be: relocated %" PRIu64 "\n", n);
     } else if (ok) {
-        cli_remark(call, "%s %" PRIu64, o->dry_run ? "would relocate" : "relocated", n);
+        cli_remark(call, "relocated %" PRIu64, n);
     }
     sg_index_close(index);
     sg_free(from);

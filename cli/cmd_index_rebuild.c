@@ -44,7 +44,8 @@ static bool report(const sg_reencode_counts *c, const cli_call *call, sg_error *
         return cli_print_json(root, err);
     }
     if (c->current) {
-        printf("%s is made by this encoder already\n", call->args[0]);
+        cli_print_text(call->args[0]);
+        puts(" is made by this encoder already");
         return cli_stdout_check(err);
     }
     printf("%sencoded %" PRIu64 ", resumed %" PRIu64 ", changed %" PRIu64 ", gone %" PRIu64
@@ -95,16 +96,25 @@ static bool rebuild_kind(const cli_call *call, sg_error *err)
     return ok;
 }
 
-static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
+static bool check(const cli_call *call, sg_error *err)
 {
     const rebuild_options *o = call->options;
-    sg_reencode_counts counts;
-    notes n;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
     if (!o->encoder && !o->kind && !o->params.n)
         return sg_fail(err, SG_ERR_USAGE, "--encoder or --kind is missing");
     if (o->encoder && (o->kind || o->params.n))
         return sg_fail(err, SG_ERR_USAGE, "--encoder and --kind are two commands");
+    if (!o->encoder && (o->ways.decode || o->ways.precision || o->drop_bare))
+        return sg_fail(err, SG_ERR_USAGE, "--decode, --precision and --drop-bare go with --encoder");
+    return true;
+}
+
+static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
+{
+    const rebuild_options *o = call->options;
+    sg_reencode_counts counts;
+    notes n;
+    if (!check(call, err)) return false;
     if (!o->encoder) return rebuild_kind(call, err);
     const sg_reencode_options options = {.ways = o->ways,
                                          .drop_bare = o->drop_bare,
@@ -118,7 +128,7 @@ static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
     bool ok = sg_index_reencode(&counts, call->args[0], o->encoder, &options, err);
     sg_progress_end(&n.progress);
     if (ok) ok = report(&counts, call, err);
-    if (!ok && err->code == SG_ERR_INTERRUPTED)
+    if (!ok && !o->dry_run && err->code == SG_ERR_INTERRUPTED)
         sg_prefix(err,
                   "%s is as it was; %" PRIu64 " are encoded anew, and the same command goes on from there",
                   call->args[0], counts.encoded + counts.resumed);

@@ -61,6 +61,9 @@ static bool check(const cli_call *call, sg_error *err)
                        "--list names the pictures itself: no PATH, --id, --prefix or --where with it");
     if (!o->list && o->attributes.n == 0 && o->remove.n == 0)
         return sg_fail(err, SG_ERR_USAGE, "nothing to set: --attribute, --remove or --list is missing");
+    for (size_t i = 0; i < o->remove.n; i++)
+        if (o->remove.items[i][0] == '\0' || o->remove.items[i][0] == '=')
+            return sg_fail(err, SG_ERR_USAGE, "--remove: \"%s\" is no key", o->remove.items[i]);
     return o->list ? cli_need_args(call, 1, 1, "INDEX", err) : cli_select_check(call, &o->select, err);
 }
 
@@ -77,7 +80,7 @@ static bool run_set(const cli_call *call, int *status, sg_error *err)
     bool ok = sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err);
     if (ok) {
         ok = set(&changed, sg_index_store(index), call, &retag, err) && report(call, changed, err);
-        if (!ok && err->code == SG_ERR_INTERRUPTED)
+        if (!ok && !o->dry_run && (changed > 0 || err->code == SG_ERR_INTERRUPTED))
             sg_prefix(err, "%s keeps %" PRIu64 " changed", call->args[0], changed);
         sg_index_close(index);
     }

@@ -118,7 +118,6 @@ static bool check(const cli_call *call, sg_error *err)
 {
     const query_options *o = call->options;
     uint64_t id;
-    if (o->k == 0) return sg_fail(err, SG_ERR_USAGE, "-k must be at least 1");
     if (o->rerank_from > 0 && o->k > o->rerank_from)
         return sg_fail(err, SG_ERR_USAGE, "--rerank-from: fewer than -k");
     if (cli_given(call, "fmr") && (o->radius >= 0 || o->socket))
@@ -133,19 +132,32 @@ static bool check(const cli_call *call, sg_error *err)
 
 /* --- of the index itself --- */
 
+static bool parse_code(uint8_t code[SG_BITS_MAX / 8], const char *hex, size_t nbits, sg_error *err)
+{
+    if (strlen(hex) == nbits / 4 && sg_unhex(code, nbits / 8, hex)) return true;
+    return sg_fail(err, SG_ERR_USAGE, "--code: \"%s\" is not a code of %zu bits in hex digits", hex, nbits);
+}
+
+/* Before anything is answered. */
+static bool check_codes(const query_options *o, size_t nbits, sg_error *err)
+{
+    uint8_t code[SG_BITS_MAX / 8];
+    for (size_t i = 0; i < o->codes.n; i++)
+        if (!parse_code(code, o->codes.items[i], nbits, err)) return false;
+    return true;
+}
+
+/* Codes, then items, each of the index that is there by then. */
 static bool ask_codes(sg_searcher *searcher, const sg_ask *ask, output *out, sg_error *err)
 {
     const query_options *o = out->options;
-    const size_t nbits = sg_index_info(sg_searcher_index(searcher))->nbits;
     bool ok = true;
     for (size_t i = 0; ok && i < o->codes.n; i++) {
         uint8_t code[SG_BITS_MAX / 8];
         sg_answer answer = {0};
-        const char *hex = o->codes.items[i];
-        if (strlen(hex) != nbits / 4 || !sg_unhex(code, nbits / 8, hex))
-            return sg_fail(err, SG_ERR_USAGE, "--code: \"%s\" is not a code of %zu bits in hex digits", hex,
-                           nbits);
-        ok = sg_searcher_code(&answer, searcher, code, ask, err) && take_answer(out, &answer, err);
+        ok = sg_searcher_refresh(searcher, err) &&
+             parse_code(code, o->codes.items[i], sg_index_info(sg_searcher_index(searcher))->nbits, err) &&
+             sg_searcher_code(&answer, searcher, code, ask, err) && take_answer(out, &answer, err);
         sg_answer_clear(&answer);
     }
     for (size_t i = 0; ok && i < o->ids.n; i++) {
@@ -153,8 +165,9 @@ static bool ask_codes(sg_searcher *searcher, const sg_ask *ask, output *out, sg_
         sg_answer answer = {0};
         sg_error why;
         parse_id(&id, o->ids.items[i], NULL);
-        ok = sg_searcher_item(&answer, searcher, id, ask, &why) ? take_answer(out, &answer, err)
-                                                                : take_broken(out, &why, err);
+        ok = sg_searcher_refresh(searcher, &why) && sg_searcher_item(&answer, searcher, id, ask, &why)
+                 ? take_answer(out, &answer, err)
+                 : take_broken(out, &why, err);
         sg_answer_clear(&answer);
     }
     return ok;
@@ -196,7 +209,7 @@ static bool ask_index(const cli_call *call, const query_inputs *in, const sg_whe
     sg_index *index = sg_searcher_index(searcher);
     sg_index_set_max_pixels(index, (uint64_t)call->common.max_pixels);
     tell_recipe(call, index);
-    bool ok = find_radius(call, index, err);
+    bool ok = check_codes(call->options, sg_index_info(index)->nbits, err) && find_radius(call, index, err);
     if (ok) {
         const sg_ask ask = ask_of(call->options, where);
         ok = sg_searcher_files(searcher, in->files, in->n, &ask, &visit, err) &&
@@ -219,7 +232,8 @@ static bool serve(const cli_call *call, sg_error *err)
     const query_options *o = call->options;
     sg_searcher *searcher;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
-    if (o->list || o->codes.n || o->ids.n || o->where.n || o->labels.n || o->html || o->json || o->zero)
+    if (o->list || o->codes.n || o->ids.n || o->where.n || o->labels.n || o->html || o->json || o->zero ||
+        o->hidden || o->exclude.n)
         return sg_fail(err, SG_ERR_USAGE,
                        "--serve takes -k, --radius, --fmr and --rerank; all else comes with a request");
     if (!sg_searcher_open(&searcher, call->args[0], SG_INDEX_ENCODE, 1, err)) return false;

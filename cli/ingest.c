@@ -152,7 +152,7 @@ bool cli_ingest_run(const cli_call *call, const cli_ingest *o, cli_ingest_what w
     if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err)) return false;
     bool ok = ingest(&counts, &n, index, what, paths, npaths, err);
     if (ok) ok = report(&counts, o, what != CLI_ADD, call->args[0], err);
-    if (!ok && err->code == SG_ERR_INTERRUPTED)
+    if (!ok && !o->dry_run && err->code == SG_ERR_INTERRUPTED)
         sg_prefix(err, "%s keeps %" PRIu64 " added and %" PRIu64 " updated", call->args[0], counts.added,
                   counts.updated);
     if (ok && what == CLI_SYNC && counts.gone)

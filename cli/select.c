@@ -12,6 +12,7 @@ bool cli_selects(const cli_select *o)
 
 bool cli_select_check(const cli_call *call, const cli_select *o, sg_error *err)
 {
+    if (o->zero && !o->list) return sg_fail(err, SG_ERR_USAGE, "-0 goes with --list");
     return cli_need_args(call, cli_selects(o) ? 1 : 2, SIZE_MAX, "INDEX and PATH or --id", err);
 }
 

@@ -14,7 +14,7 @@ typedef struct cli_select {
 } cli_select;
 
 #define CLI_SELECT_OPTIONS(type, member)                                                                       \
-    {"id", 0, CLI_TEXTS, offsetof(type, member.ids), "ID", "by id", 0, 0},                                     \
+    {"id", 0, CLI_TEXTS, offsetof(type, member.ids), "ID,...", "by id", 0, 0},                                 \
         {"prefix", 0, CLI_PATHS, offsetof(type, member.prefixes), "DIR", "all below the folder, as PATH does", \
          0,        0},                                                                                         \
     {                                                                                                          \
