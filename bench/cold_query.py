@@ -24,7 +24,7 @@ BITS = 64
 
 
 def arguments():
-    p = argparse.ArgumentParser(description=__doc__.split("\\n")[0])
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--signet", default="build/release/cli/signet")
     p.add_argument("-o", "--out", required=True, help="folder for the model, the index and the picture")
     p.add_argument("--codes", type=int, default=1000000)
