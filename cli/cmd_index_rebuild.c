@@ -140,7 +140,8 @@ static const cli_option rebuild_rows[] = {
     {"encoder", 0, CLI_TEXT, AT(encoder), "FILE",
      "encode all pictures anew by this model; ids, attributes and pairs stay, and\n" CLI_HELP_INDENT
      "the old index answers until the new one is whole; cut short, the same\n" CLI_HELP_INDENT
-     "command goes on",
+     "command goes on. Pictures that are gone are left out; where some may only\n" CLI_HELP_INDENT
+     "be out of sight (a disk that is not mounted), the old index stays",
      0, 0},
     CLI_KIND_OPTION(rebuild_options, kind, ""),
     CLI_PARAM_OPTION(rebuild_options, params),

@@ -20,14 +20,15 @@ static bool is_made_by(const sg_store_info *info, const sg_index_source *source)
 
 /* Is there a beginning of the same work beside? What else lies there is thrown away: an index of another model, or the old
  * one after the exchange. */
-static bool find_beginning(bool *found, const char *beside, const sg_index_source *source, sg_error *err)
+static bool find_beginning(bool *found, const char *beside, const sg_index *old,
+                           const sg_index_source *source, sg_error *err)
 {
     sg_index *index;
     sg_error why = {SG_OK, ""};
     *found = false;
     if (!sg_is_dir(beside)) return true;
     if (sg_index_open(&index, beside, SG_INDEX_STORE, false, &why)) {
-        *found = is_made_by(&index->info, source);
+        *found = is_made_by(&index->info, source) && index->info.outputs == old->info.outputs;
         sg_index_close(index);
     } else if (why.code != SG_ERR_FORMAT && why.code != SG_ERR_NOT_FOUND) {
         if (err) *err = why;
@@ -45,7 +46,7 @@ static bool open_fresh(sg_index **fresh, const char *beside, const sg_index *old
     *fresh = NULL;
     ways.params = &old->info.params;
     ways.outputs = old->info.outputs;
-    if (!find_beginning(&found, beside, source, err) ||
+    if (!find_beginning(&found, beside, old, source, err) ||
         (!found && !sg_index_make(beside, source, old->info.kind, &ways, err)) ||
         !sg_index_open(fresh, beside, SG_INDEX_ENCODE, true, err))
         return false;
@@ -53,26 +54,73 @@ static bool open_fresh(sg_index **fresh, const char *beside, const sg_index *old
     return true;
 }
 
+/* --- pictures that cannot be had --- */
+
+static void keep_why(sg_missing *m, const char *why)
+{
+    if (!*m->why) snprintf(m->why, sizeof m->why, "%s", why);
+}
+
+void sg_missing_unreadable(sg_missing *m, const char *why)
+{
+    m->unreadable++;
+    keep_why(m, why);
+}
+
+static void take_place(void *context, const char *place, const char *why)
+{
+    sg_error said;
+    sg_fail(&said, SG_ERR_NOT_FOUND, "%s: %s", place, why);
+    keep_why(context, said.message);
+}
+
+static void tell_gone(const char *path, const sg_reencode_options *options)
+{
+    struct stat st;
+    sg_error why;
+    if (stat(path, &st) == 0)
+        sg_fail(&why, SG_ERR_IO, "%s: is not a regular file", path);
+    else
+        sg_fail_errno(&why, errno, "%s: cannot open", path);
+    if (options->note) options->note(options->context, SG_REENCODE_GONE, path, why.message);
+}
+
+bool sg_missing_settle(sg_reencode_counts *counts, sg_missing *m, const sg_reencode_options *options,
+                       sg_error *err)
+{
+    uint64_t unseen = m->unreadable;
+    if (!sg_lost_judge(&m->lost, "/", false, take_place, m, err)) return false;
+    for (size_t i = 0; i < m->lost.n; i++) {
+        if (m->lost.v[i].fate == SG_LOST_GONE) continue;
+        unseen++;
+        if (m->lost.v[i].fate == SG_LOST_THERE) take_place(m, m->lost.v[i].path, "is there again");
+    }
+    if (unseen > 0)
+        return sg_fail(err, SG_ERR_NOT_FOUND,
+                       "%" PRIu64 " pictures cannot be read now, so the index stays as it is (those that are "
+                       "gone for good can be removed from it): %s",
+                       unseen, m->why);
+    for (size_t i = 0; i < m->lost.n; i++) tell_gone(m->lost.v[i].path, options);
+    counts->gone += m->lost.n;
+    return true;
+}
+
 /* --- what would be done --- */
 
 typedef struct foresight {
     sg_reencode_counts *counts;
-    const sg_reencode_options *options;
+    sg_missing missing;
 } foresight;
 
-static bool foresee(void *context, const sg_item *item, sg_error *err)
+static bool foresee_item(void *context, const sg_item *item, sg_error *err)
 {
-    const foresight *f = context;
+    foresight *f = context;
     struct stat st;
-    sg_error why;
     if (!sg_interrupt_check(err)) return false;
     if (!item->path) {
         f->counts->bare++;
-    } else if (stat(item->path, &st) != 0) {
-        f->counts->gone++;
-        sg_fail_errno(&why, errno, "%s: cannot open", item->path);
-        if (f->options->note)
-            f->options->note(f->options->context, SG_REENCODE_GONE, item->path, why.message);
+    } else if (stat(item->path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return sg_lost_add(&f->missing.lost, item, err);
     } else {
         bool same = item->nbytes == (uint64_t)st.st_size && item->mtime_ns == sg_mtime_ns(&st);
         f->counts->encoded += same;
@@ -81,12 +129,21 @@ static bool foresee(void *context, const sg_item *item, sg_error *err)
     return true;
 }
 
+static bool foresee(sg_reencode_counts *counts, const sg_index *old, const sg_reencode_options *options,
+                    sg_error *err)
+{
+    foresight f = {.counts = counts};
+    bool ok = sg_store_each(old->store, foresee_item, &f, err) &&
+              sg_missing_settle(counts, &f.missing, options, err);
+    sg_lost_clear(&f.missing.lost);
+    return ok;
+}
+
 /* --- the whole --- */
 
 static bool rebuild(sg_reencode_counts *counts, sg_index *old, const char *beside,
                     const sg_index_source *source, const sg_reencode_options *options, sg_error *err)
 {
-    foresight f = {counts, options};
     sg_index *fresh;
     counts->current = is_made_by(&old->info, source) && old->info.foreign == 0;
     if (counts
@@ -98,7 +155,7 @@ static bool rebuild(sg_reencode_counts *counts, sg_index *old, const char *besid
         return sg_fail(err, SG_ERR_MISMATCH,
                        "%s: %" PRIu64 " of its codes have no picture that could be encoded anew", old->dir,
                        old->info.bare);
-    if (options->dry_run) return sg_store_each(old->store, foresee, &f, err);
+    if (options->dry_run) return foresee(counts, old, options, err);
     bool ok = open_fresh(&fresh, beside, old, source, options, err) &&
               sg_reencode_items(counts, old, fresh, options, err) &&
               sg_store_replace(old->store, fresh->store, err);

@@ -1,13 +1,13 @@
 /* Encoding anew goes by what is missing in the new index, so that it can be cut short at any moment and gone on with:
  * items that are there with the same id, path and content are done; all else in it is thrown out; what the old index has
  * beside is looked at. First what still has its recorded content, under its old id; then, when nothing else is left, what
- * has changed, as an update would be. */
+ * has changed, as an update would be. What has no file any more is left out; where it may only be out of sight, nothing
+ * takes the old index's place. */
 #include "reencode_impl.h"
 
 #include "batch_impl.h"
 #include "intake_impl.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signet/buf.h>
 #include <signet/file.h>
@@ -45,6 +45,7 @@ typedef struct reencode {
     bool changed_too; /* the second round: contents need not be the recorded ones */
     uint64_t *rest;   /* ids for the second round */
     size_t nrest, rest_cap;
+    sg_missing missing;
     sg_intake intake;
     sg_batch batch;
     uint64_t nfinished;
@@ -165,7 +166,7 @@ static bool put(reencode *r, const sg_picture *p, const uint8_t *code, const flo
                     .outputs = z};
     memcpy(item.content, p->content, SG_CONTENT_NBYTES);
     if (!sg_batch_change(&r->batch, err)) return false;
-    if (!r->changed_too) {
+    if (memcmp(p->content, it->content, SG_CONTENT_NBYTES) == 0) { /* perhaps only in the second round */
         r->pending.encoded++;
         return sg_store_put_as(r->fresh->store, &item, err);
     }
@@ -186,6 +187,8 @@ static bool take(void *context, const sg_picture *p, const uint8_t *code, const 
         return sg_fail(err, SG_ERR_MEMORY, "%s", p->why.message);
     } else if (!r->changed_too) {
         return add_rest(r, p->id, err);
+    } else if (p->why.code == SG_ERR_IO) {
+        sg_missing_unreadable(&r->missing, p->why.message);
     } else {
         r->counts->broken++;
         say(r, SG_REENCODE_BROKEN, p->path, p->why.message);
@@ -198,14 +201,10 @@ static bool push(reencode *r, size_t place, sg_error *err)
 {
     const piece *it = &r->chunk[place];
     struct stat st;
-    sg_error why;
-    if (stat(it->path, &st) != 0) {
+    if (stat(it->path, &st) != 0 || !S_ISREG(st.st_mode)) {
         if (!r->changed_too) return add_rest(r, it->id, err);
-        sg_fail_errno(&why, errno, "%s: cannot open", it->path);
-        r->counts->gone++;
-        say(r, SG_REENCODE_GONE, it->path, why.message);
         step(r);
-        return true;
+        return sg_lost_add(&r->missing.lost, &(sg_item){.id = it->id, .path = it->path}, err);
     }
     sg_picture p = {.path = it->path,
                     .named = true,
@@ -306,8 +305,9 @@ static bool encode_all(reencode *r, sg_error *err)
     if (!r->chunk) return sg_fail_memory(err, "items");
     return sg_intake_begin(&r->intake, err) && settle_had(r, err) &&
            sg_store_each(r->old->store, visit_old, r, err) && run_chunk(r, err) && count_on(r, err) &&
-           visit_rest(r, err) && sg_store_pairs(r->old->store, carry_pair, r, err) &&
-           sg_batch_change(&r->batch, err) &&
+           visit_rest(r, err) && commit(r, err) &&
+           sg_missing_settle(r->counts, &r->missing, r->options, err) &&
+           sg_store_pairs(r->old->store, carry_pair, r, err) && sg_batch_change(&r->batch, err) &&
            sg_store_set_search(r->fresh->store, info->kind, &info->params, err) && commit(r, err);
 }
 
@@ -325,6 +325,7 @@ bool sg_reencode_items(sg_reencode_counts *counts, sg_index *old, sg_index *fres
     sg_batch_abort(&r.batch);
     clear_chunk(&r);
     sg_intake_end(&r.intake);
+    sg_lost_clear(&r.missing.lost);
     sg_free(r.chunk);
     sg_free(r.rest);
     sg_free(r.had);

@@ -214,6 +214,87 @@ static void test_goes_on(void **state)
     reencode("other.safetensors", "current encoded 0 resumed 0 changed 0 gone 0 broken 0", "");
 }
 
+/* A disk that is not mounted takes nothing away. */
+static void test_out_of_sight(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_reencode_counts c;
+    const sg_reencode_options dry = {.dry_run = true};
+    make_album();
+    make_folder("album/disk");
+    put_picture("album/disk/d.png", 5);
+    assert_counts(add_path("album", NULL), 1, 0, 3, 0, 0, 0);
+    assert_int_equal(unlink("album/a.png") | rename("album/disk", "away") | mkdir("album/disk", 0777), 0);
+    for (int i = 0; i < 2; i++) { /* from the beginning; going on */
+        char *notes;
+        err = (sg_error){0};
+        assert_false(try_reencode(&c, "idx", "other.safetensors", false, &notes, &err));
+        assert_string_equal(notes, "");
+        free(notes);
+        assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+        assert_non_null(strstr(err.message, "1 pictures cannot be read now"));
+        assert_non_null(strstr(err.message, "album/disk: is empty: a disk that is not mounted?"));
+        assert_true(c.encoded == (i ? 0 : 2) && c.resumed == (i ? 2 : 0) && c.gone == 0);
+        assert_listing(false, "1 a.png\n3 c.png\n4 b.jpg\n5 d.png\n");
+    }
+    assert_false(sg_index_reencode(&c, "idx", "other.safetensors", &dry, &err));
+    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+    assert_int_equal(rmdir("album/disk") | rename("away", "album/disk"), 0);
+    reencode("other.safetensors", "encoded 1 resumed 2 changed 0 gone 1 broken 0",
+             "gone a.png: cannot open: No such file or directory\n");
+    assert_index("other.safetensors", "3 c.png number=3\n4 b.jpg number=4\n5 d.png\nnext 6\n");
+}
+
+/* A file that is there and that the system does not give. */
+static void test_unreadable(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_reencode_counts c;
+    sg_put_kind kind;
+    uint64_t id, other;
+    const uint8_t code[BITS / 8] = {0x55};
+    const sg_item item = {.path = "/proc/self/mem", .code = code};
+    make_album();
+    sg_index *index = open_index(true);
+    sg_store *store = sg_index_store(index);
+    assert_true(sg_store_begin(store, &err) && sg_store_put(&kind, &id, &other, store, &item, &err) &&
+                sg_store_commit(store, &err));
+    sg_index_close(index);
+    assert_false(try_reencode(&c, "idx", "other.safetensors", false, NULL, &err));
+    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "/proc/self/mem: cannot read"));
+    assert_true(c.encoded == 3 && c.broken == 0);
+    assert_listing(false, "1 a.png\n3 c.png\n4 b.jpg\n5 mem\n");
+}
+
+static bool keeps_outputs(void)
+{
+    sg_index *index = open_index(false);
+    bool outputs = sg_index_info(index)->outputs;
+    sg_index_close(index);
+    return outputs;
+}
+
+/* A beginning that keeps no real outputs is of no use to an index that does: it was of another index of that name. */
+static void test_outputs_stay(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    static const char *const path = "a.png";
+    const sg_index_ways ways = {.outputs = true};
+    make_model("model.safetensors", SG_HEAD_HASH, BITS, 1);
+    make_model("other.safetensors", SG_HEAD_HASH, 2 * BITS, 2);
+    assert_true(sg_index_create("idx", "model.safetensors", "flat", &ways, &err));
+    put_picture(path, 1);
+    assert_counts(add_path(path, NULL), 1, 0, 0, 0, 0, 0);
+    begin("other.safetensors", &path, 1);
+    reencode("other.safetensors", "encoded 1 resumed 0 changed 0 gone 0 broken 0", "");
+    assert_true(keeps_outputs());
+    assert_index("other.safetensors", "1 a.png\nnext 2\n");
+}
+
 /* Codes that were made elsewhere are made anew by the same model. */
 static void test_foreign(void **state)
 {
@@ -387,11 +468,13 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_other_model), scratch_test(test_files_not_as_they_were),
-        scratch_test(test_goes_on),     scratch_test(test_foreign),
-        scratch_test(test_bare),        scratch_test(test_readers),
-        scratch_test(test_folder),      scratch_test(test_fails),
-        scratch_test(test_dry_run),     scratch_test(test_without_memory),
+        scratch_test(test_other_model),    scratch_test(test_files_not_as_they_were),
+        scratch_test(test_goes_on),        scratch_test(test_out_of_sight),
+        scratch_test(test_unreadable),     scratch_test(test_outputs_stay),
+        scratch_test(test_foreign),        scratch_test(test_bare),
+        scratch_test(test_readers),        scratch_test(test_folder),
+        scratch_test(test_fails),          scratch_test(test_dry_run),
+        scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <signet/ingest.h>
 
 typedef enum {
-    SG_REENCODE_GONE,    /* its file cannot be read: it is not in the new index */
+    SG_REENCODE_GONE,    /* its file is gone: it is not in the new index */
     SG_REENCODE_BROKEN,  /* its file is no sound image any more: the same */
     SG_REENCODE_CHANGED, /* its file has another content: it is in the new index under a new id */
 } sg_reencode_event;
@@ -32,8 +32,9 @@ typedef struct sg_reencode_counts {
 /* Makes an index of the model (as sg_index_create takes it) with the items of `dir`, which keep their ids, attributes and pairs,
  * in a folder beside it (".NAME.signet-rebuild"), then exchanges the two in one step and removes the old. Until then the
  * old index answers; nobody else can write to it. Cut short, at any moment: the old index is as it was, and the same call
- * goes on. Returns true with some gone, broken or changed, too. SG_ERR_UNSUPPORTED where the folders cannot be
- * exchanged. */
+ * goes on. Returns true with some gone, broken or changed, too. SG_ERR_NOT_FOUND: there are items whose files cannot be
+ * read or may only be out of sight (as in sg_ingest_sync); the old index stays, and so does what is encoded.
+ * SG_ERR_UNSUPPORTED where the folders cannot be exchanged. */
 bool sg_index_reencode(sg_reencode_counts *counts, const char *dir, const char *model_path,
                        const sg_reencode_options *options, sg_error *err);
 
