@@ -134,7 +134,7 @@ static const char *word_of(const sg_group *group, size_t i)
     const sg_copy *copy = &group->copies[i];
     switch (copy->state) {
     case SG_COPY_GOOD:
-        return i == 0 ? "keep" : copy->same ? "same" : "near";
+        return i == 0 ? "keep" : copy->link ? "link" : copy->same ? "same" : "near";
     case SG_COPY_BARE:
         return "code";
     default:
@@ -187,12 +187,12 @@ static bool print_json(const sg_group *group, size_t number, int radius, sg_erro
     return cli_print_json(root, err);
 }
 
-/* Those that need not be kept: good ones of a group that keeps one. */
+/* Those that need not be kept: good ones of a group that keeps one, and no other names of that one. */
 static void print_others(const sg_group *group, bool zero)
 {
     for (size_t i = 1; group->kept && i < group->n; i++) {
         const sg_copy *copy = &group->copies[i];
-        if (copy->state != SG_COPY_GOOD) continue;
+        if (copy->state != SG_COPY_GOOD || copy->link) continue;
         if (zero) {
             fwrite(copy->path, 1, strlen(copy->path) + 1, stdout);
         } else {

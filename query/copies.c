@@ -24,8 +24,9 @@ static bool is_there(sg_copy *copy)
         copy->state = SG_COPY_LOST;
         return sg_fail_errno(&copy->why, errno, "%s: cannot open", copy->path);
     }
-    int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    if ((uint64_t)st.st_size == copy->nbytes && mtime_ns == copy->mtime_ns) return true;
+    copy->device = st.st_dev;
+    copy->inode = st.st_ino;
+    if ((uint64_t)st.st_size == copy->nbytes && sg_mtime_ns(&st) == copy->mtime_ns) return true;
     char *bytes;
     size_t nbytes;
     uint8_t content[SG_CONTENT_NBYTES];
@@ -96,6 +97,8 @@ static void arrange(sg_group *group, size_t code_nbytes)
         copy->distance = sg_hamming(first->code, copy->code, code_nbytes);
         copy->same =
             first->path && copy->path && memcmp(copy->content, first->content, sizeof copy->content) == 0;
+        copy->link = i > 0 && first->state == SG_COPY_GOOD && copy->state == SG_COPY_GOOD &&
+                     copy->device == first->device && copy->inode == first->inode;
     }
     group->kept = first->state == SG_COPY_GOOD;
     qsort(group->copies + 1, group->n - 1, sizeof *group->copies, compare_distance);

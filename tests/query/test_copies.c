@@ -151,6 +151,40 @@ static void test_ties(void **state)
     sg_image_clear(&plain);
 }
 
+/* One file by several names: who deletes it by one of them has lost it by the others. */
+static void test_links(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_group group;
+    sg_groups found;
+    static const char *const names[] = {"a.png", "b.png", "c.png", "d/b.png", "e.png", "f.png"};
+    sg_store *store = shelf_make(8 * NBYTES);
+    put_picture("b.png", 1);
+    put_picture("e.png", 1);
+    assert_int_equal(symlink("b.png", "a.png") | link("b.png", "c.png") | symlink(".", "d"), 0);
+    put_picture("f.png", 2);
+    assert_true(sg_store_begin(store, &err));
+    for (size_t i = 0; i < 6; i++) put_file(store, names[i], 0);
+    assert_true(sg_store_commit(store, &err));
+    look(&group, &found, store);
+    assert_int_equal(group.n, 6);
+    assert_true(group.kept);
+    for (size_t i = 0; i < 6; i++) { /* f.png is kept: it may be the sharper one */
+        const bool same = sg_path_same(group.copies[0].path, group.copies[i].path);
+        assert_int_equal(group.copies[i].link, i > 0 && same);
+    }
+    sg_group_clear(&group);
+    /* Without the other pictures. */
+    assert_int_equal(unlink("f.png") | unlink("e.png"), 0);
+    assert_true(sg_groups_look(&group, 0, 1, &found, store, 0, &err));
+    assert_string_equal(sg_path_base(group.copies[0].path), "a.png");
+    for (size_t i = 0; i < 6; i++) assert_int_equal(group.copies[i].link, i >= 1 && i <= 3);
+    sg_group_clear(&group);
+    sg_groups_clear(&found);
+    sg_store_close(store);
+}
+
 static bool whole(const sg_groups *found, sg_store *store, sg_error *err)
 {
     sg_group group;
@@ -205,10 +239,8 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_what_became_of_them),
-        scratch_test(test_ties),
-        scratch_test(test_interrupts),
-        scratch_test(test_without_memory),
+        scratch_test(test_what_became_of_them), scratch_test(test_ties),           scratch_test(test_links),
+        scratch_test(test_interrupts),          scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

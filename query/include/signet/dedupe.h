@@ -4,6 +4,7 @@
 
 #include <signet/progress.h>
 #include <signet/store.h>
+#include <sys/types.h>
 
 /* Groups of two and more, in the order of their lowest ids; ids ascend in each. */
 typedef struct sg_groups {
@@ -36,12 +37,16 @@ typedef struct sg_copy {
     uint8_t content[SG_CONTENT_NBYTES];
     const uint8_t *code; /* borrows from the sg_groups */
     sg_copy_state state;
-    sg_error why;      /* of CHANGED and LOST; begins with the path */
-    int width, height; /* of GOOD */
+    sg_error why; /* of CHANGED and LOST; begins with the path */
+    dev_t device; /* of GOOD, as the rest up to sharpness */
+    ino_t inode;
+    int width, height;
     double sharpness;
     /* beside the first of the group: */
     unsigned distance;
     bool same; /* equal contents */
+    /* Both are GOOD and one file by two names: who deletes it by the one may lose it by the other. */
+    bool link;
 } sg_copy;
 
 typedef struct sg_group {
