@@ -140,14 +140,20 @@ static bool put(sg_ingest *in, const sg_picture *p, const uint8_t *code, const f
 {
     sg_put_kind kind;
     uint64_t id, other;
+    sg_error why;
     sg_attributes attributes = SG_ATTRIBUTES_INIT;
     sg_lost *from = in->lost && !p->id ? sg_lost_find(in->lost, p->content, p->path) : NULL;
     sg_item item = item_of(in, p, code, z);
-    bool ok = gather_attributes(&attributes, in, p, from, err);
+    if (!gather_attributes(&attributes, in, p, from, &why)) {
+        sg_attributes_clear(&attributes);
+        if (why.code == SG_ERR_USAGE) return sg_ingest_broken(in, p->path, &why, err); /* a folder's name */
+        if (err) *err = why;
+        return false;
+    }
     item.attributes = attributes.data;
     item.attributes_nbytes = attributes.nbytes;
-    ok = ok && sg_batch_change(&in->batch, err) &&
-         sg_store_put(&kind, &id, &other, in->index->store, &item, err);
+    bool ok =
+        sg_batch_change(&in->batch, err) && sg_store_put(&kind, &id, &other, in->index->store, &item, err);
     sg_attributes_clear(&attributes);
     if (!ok) return false;
     in->pending.added += kind == SG_PUT_ADDED || kind == SG_PUT_DUPLICATE;

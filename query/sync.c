@@ -5,7 +5,7 @@
 #include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
 typedef struct syncing {
     sg_ingest in;
@@ -68,43 +68,73 @@ static int compare_ids(const void *a, const void *b)
 
 /* --- pairs of what was moved --- */
 
+#define HEIRS 64 /* items of one content that are looked at */
+
+static sg_lost *lost_of(const syncing *s, uint64_t id)
+{
+    const sg_lost key = {.id = id};
+    return bsearch(&key, s->lost.v, s->lost.n, sizeof *s->lost.v, compare_ids);
+}
+
 typedef struct pairs {
-    const sg_lost_list *lost; /* ascending by id */
+    const syncing *s;
     uint64_t (*v)[2];
     size_t n, cap;
 } pairs;
 
-/* What the item has become; itself when it was not moved. */
-static uint64_t heir_of(const sg_lost_list *lost, uint64_t id)
-{
-    const sg_lost key = {.id = id};
-    const sg_lost *found = bsearch(&key, lost->v, lost->n, sizeof *lost->v, compare_ids);
-    return found && found->heir ? found->heir : id;
-}
-
+/* Pairs that a lost item is part of. */
 static bool collect_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
 {
     pairs *p = context;
-    uint64_t x = heir_of(p->lost, a), y = heir_of(p->lost, b);
-    if (x == y || (x == a && y == b)) return true;
+    if (!lost_of(p->s, a) && !lost_of(p->s, b)) return true;
     if (!sg_grow(&p->v, &p->cap, p->n + 1, sizeof *p->v)) return sg_fail_memory(err, "pairs");
-    p->v[p->n][0] = x;
-    p->v[p->n++][1] = y;
+    p->v[p->n][0] = a;
+    p->v[p->n++][1] = b;
     return true;
 }
 
-static bool carry_pairs(syncing *s, sg_error *err)
+/* What the item has become; itself when it was not moved. One that goes hands its pairs to another item of its content too:
+ * it may have been moved by a call that was cut short. */
+static bool find_heir(uint64_t *heir, const syncing *s, uint64_t id, bool goes, sg_error *err)
 {
+    const sg_lost *lost = lost_of(s, id);
+    uint64_t ids[HEIRS];
+    size_t n = 0;
+    *heir = lost && lost->heir ? lost->heir : id;
+    if (!lost || lost->heir || !goes) return true;
+    if (!sg_store_find_content(ids, &n, HEIRS, s->in.index->store, lost->content, err)) return false;
+    for (size_t i = 0; i < n && i < HEIRS && *heir == id; i++)
+        if (!lost_of(s, ids[i])) *heir = ids[i];
+    return true;
+}
+
+static bool carry_pair(syncing *s, const uint64_t pair[2], bool prune, sg_error *err)
+{
+    uint64_t x, y;
     sg_ingest *in = &s->in;
-    pairs p = {.lost = &s->lost};
-    if (in->counts->moved == 0) return true;
-    bool ok = sg_store_pairs(in->index->store, collect_pair, &p, err);
-    for (size_t i = 0; ok && i < p.n; i++)
-        ok = sg_batch_change(&in->batch, err) &&
-             sg_store_pair_set(in->index->store, p.v[i][0], p.v[i][1], true, err) &&
-             (!sg_batch_due(&in->batch) || sg_ingest_commit(in, err));
+    if (!find_heir(&x, s, pair[0], prune, err) || !find_heir(&y, s, pair[1], prune, err)) return false;
+    if (x == y || (x == pair[0] && y == pair[1])) return true;
+    return sg_batch_change(&in->batch, err) && sg_store_pair_set(in->index->store, x, y, true, err) &&
+           (!sg_batch_due(&in->batch) || sg_ingest_commit(in, err));
+}
+
+static bool carry_pairs(syncing *s, bool prune, sg_error *err)
+{
+    pairs p = {.s = s};
+    if (s->lost.n == 0 || s->in.options->dry_run) return true;
+    bool ok = sg_store_pairs(s->in.index->store, collect_pair, &p, err);
+    for (size_t i = 0; ok && i < p.n; i++) ok = carry_pair(s, p.v[i], prune, err);
     sg_free(p.v);
-    return ok && sg_ingest_commit(in, err);
+    return ok && sg_ingest_commit(&s->in, err);
+}
+
+/* --- what is gone --- */
+
+/* Encoding takes its time: the file may have come back. */
+static bool is_back(const sg_lost *lost)
+{
+    struct stat st;
+    return stat(lost->path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static bool remove_gone(syncing *s, bool prune, sg_error *err)
@@ -113,6 +143,7 @@ static bool remove_gone(syncing *s, bool prune, sg_error *err)
     bool dry = in->options->dry_run, ok = true;
     for (size_t i = 0; ok && i < s->lost.n; i++) {
         const sg_lost *lost = &s->lost.v[i];
+        if (is_back(lost)) continue;
         if (prune && !dry)
             ok = sg_batch_change(&in->batch, err) && sg_store_remove(in->index->store, lost->id, err);
         in->pending.removed += ok && prune;
@@ -132,7 +163,7 @@ bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const
     sg_ingest_begin(&s.in, index, options, counts);
     bool ok = compare(&s, folders, nfolders, &why) && sg_ingest_take_all(&s.in, &why);
     if (ok && s.lost.n > 1) qsort(s.lost.v, s.lost.n, sizeof *s.lost.v, compare_ids);
-    ok = ok && carry_pairs(&s, &why) && remove_gone(&s, prune, &why);
+    ok = ok && carry_pairs(&s, prune, &why) && remove_gone(&s, prune, &why);
     ok = sg_ingest_end(&s.in, ok, &why, err);
     sg_lost_clear(&s.lost);
     for (size_t i = 0; i < s.nfolders; i++) sg_free(s.folders[i]);

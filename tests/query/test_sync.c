@@ -328,6 +328,38 @@ static void test_attributes(void **state)
     sg_attributes_clear(&a);
 }
 
+static void count_skipped(void *context, sg_ingest_event event, const char *path, const char *what)
+{
+    if (event != SG_INGEST_SKIPPED) return;
+    ++*(int *)context;
+    assert_non_null(strstr(path, "two\nlines"));
+    assert_non_null(strstr(what, "no line feed"));
+}
+
+/* A folder whose name is no label: its pictures are told, the others come in. */
+static void test_folder_without_label(void **state)
+{
+    (void)state;
+    int skipped = 0;
+    sg_error err = {0};
+    sg_ingest_counts c;
+    const char *folder = "album";
+    const sg_ingest_options options = {.folder_labels = true, .note = count_skipped, .context = &skipped};
+    make_index();
+    make_folder("album");
+    make_folder("album/one");
+    make_folder("album/two\nlines");
+    put_picture("album/one/a.png", 1);
+    put_picture("album/two\nlines/b.png", 2);
+    put_picture("album/z.png", 3);
+    sg_index *index = open_index(true);
+    if (!sg_ingest_paths(&c, index, &folder, 1, &options, &err)) fail_msg("%s", err.message);
+    sg_index_close(index);
+    assert_counts(c, 2, 0, 0, 0, 1, 0);
+    assert_int_equal(skipped, 1);
+    assert_attributes("1 a.png label=one\n2 z.png\n");
+}
+
 /* The index keeps the real outputs where it was made so: their signs are the codes. */
 typedef struct outputs_check {
     sg_store *store;
@@ -379,13 +411,24 @@ static bool list_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
     return true;
 }
 
-/* Marks of pairs go with what is moved. */
-static void test_pairs(void **state)
+static void assert_pairs(const char *want)
 {
-    (void)state;
     sg_error err = {0};
     size_t size;
     char *text = NULL;
+    sg_index *index = open_index(false);
+    FILE *out = open_memstream(&text, &size);
+    assert_true(sg_store_pairs(sg_index_store(index), list_pair, out, &err));
+    fclose(out);
+    assert_string_equal(text, want);
+    free(text);
+    sg_index_close(index);
+}
+
+/* The album, with pairs that are no duplicates: 1-2, 1-3, 3-4, 2-4. */
+static void make_pairs(void)
+{
+    sg_error err = {0};
     make_album();
     sg_index *index = open_index(true);
     sg_store *store = sg_index_store(index);
@@ -393,17 +436,57 @@ static void test_pairs(void **state)
                 sg_store_pair_set(store, 1, 3, true, &err) && sg_store_pair_set(store, 3, 4, true, &err) &&
                 sg_store_pair_set(store, 2, 4, true, &err) && sg_store_commit(store, &err));
     sg_index_close(index);
+}
+
+/* Marks of pairs go with what is moved. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    make_pairs();
     assert_int_equal(rename("album/a.png", "album/a2.png") | rename("album/sub/c.png", "album/sub/c2.png"),
                      0);
     assert_lost(sync_folder("album", true, NULL), 2, 2, 2, 0);
     assert_listing(true, "2 b.jpg\n4 d.png\n5 a2.png\n6 c2.png\n");
-    index = open_index(false);
-    FILE *out = open_memstream(&text, &size);
-    assert_true(sg_store_pairs(sg_index_store(index), list_pair, out, &err));
-    fclose(out);
-    assert_string_equal(text, "2-4 2-5 4-6 5-6 ");
-    free(text);
+    assert_pairs("2-4 2-5 4-6 5-6 ");
+}
+
+/* Also when the call that saw it move was cut short behind it, as if the file had been added: the next one sees no move. */
+static void test_pairs_of_a_sync_cut_short(void **state)
+{
+    (void)state;
+    make_pairs();
+    assert_int_equal(rename("album/a.png", "album/a2.png") | rename("album/sub/c.png", "album/sub/c2.png"),
+                     0);
+    assert_counts(add_path("album/a2.png", NULL), 1, 0, 0, 1, 0, 0);
+    assert_lost(sync_folder("album", false, NULL), 1, 2, 0, 0);
+    assert_pairs("1-2 1-3 1-6 2-4 3-4 4-6 ");
+    assert_lost(sync_folder("album", true, NULL), 0, 2, 2, 0);
+    assert_listing(true, "2 b.jpg\n4 d.png\n5 a2.png\n6 c2.png\n");
+    assert_pairs("2-4 2-5 4-6 5-6 ");
+}
+
+static void bring_back(void *context, sg_ingest_event event, const char *path, const char *what)
+{
+    (void)context, (void)path, (void)what;
+    if (event == SG_INGEST_ADDED) assert_int_equal(rename("elsewhere.png", "album/a.png"), 0);
+}
+
+/* A file that comes back while others are encoded. */
+static void test_comes_back(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_ingest_counts c;
+    const char *folder = "album";
+    const sg_ingest_options options = {.note = bring_back, .each = true};
+    make_album();
+    put_picture("album/new.png", 7);
+    assert_int_equal(rename("album/a.png", "elsewhere.png") | unlink("album/b.jpg"), 0);
+    sg_index *index = open_index(true);
+    if (!sg_ingest_sync(&c, index, &folder, 1, true, &options, &err)) fail_msg("%s", err.message);
     sg_index_close(index);
+    assert_lost(c, 0, 2, 1, 0);
+    assert_listing(true, "1 a.png\n3 c.png\n4 d.png\n5 new.png\n");
 }
 
 static void test_several_folders(void **state)
@@ -622,7 +705,10 @@ int main(void)
         scratch_test(test_no_longer_an_image),
         scratch_test(test_moved),
         scratch_test(test_attributes),
+        scratch_test(test_folder_without_label),
         scratch_test(test_pairs),
+        scratch_test(test_pairs_of_a_sync_cut_short),
+        scratch_test(test_comes_back),
         scratch_test(test_outputs),
         scratch_test(test_several_folders),
         scratch_test(test_dry_run),
