@@ -13,6 +13,8 @@
 
 #define PIECE_NBYTES      ((size_t)64 << 10)
 #define ANSWER_NBYTES_MAX ((size_t)1 << 30)
+#define STDIN_NBYTES                                                                                         \
+    (SG_REQUEST_NBYTES / 4 * 3 - PIECE_NBYTES) /* fits a request as base64, with what else is asked */
 
 struct sg_client {
     int fd;
@@ -66,7 +68,8 @@ static bool send_all(sg_client *c, const char *bytes, size_t nbytes, sg_error *e
         if (n >= 0)
             sent += (size_t)n;
         else if (errno != EAGAIN && errno != EINTR)
-            return errno == EPIPE || sg_fail_errno(err, errno, "%s: cannot ask", c->path);
+            return errno == EPIPE || errno == ECONNRESET ||
+                   sg_fail_errno(err, errno, "%s: cannot ask", c->path);
     }
     return true;
 }
@@ -115,7 +118,7 @@ static bool name_picture(sg_request *r, const char *path, sg_error *err)
     r->path = NULL;
     r->bytes = (sg_buf)SG_BUF_INIT;
     if (strcmp(path, "-") != 0) return sg_path_absolute(&r->path, path, err);
-    if (!sg_file_read(&bytes, &nbytes, path, SG_REQUEST_NBYTES, err)) return false;
+    if (!sg_file_read(&bytes, &nbytes, path, STDIN_NBYTES, err)) return false;
     sg_buf_put(&r->bytes, bytes, nbytes);
     sg_free(bytes);
     if (!sg_buf_ok(&r->bytes)) return sg_fail_memory(err, path);

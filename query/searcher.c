@@ -233,6 +233,9 @@ bool sg_searcher_ask(sg_answer *answers, sg_searcher *s, const sg_query *queries
                      sg_error *err)
 {
     for (size_t i = 0; i < n; i++) answers[i] = (sg_answer){0};
+    if (ask->rerank && ask->rerank_from > 0 && ask->k > ask->rerank_from)
+        return sg_fail(err, SG_ERR_USAGE, "%zu results cannot be the first of %zu that are re-ranked", ask->k,
+                       ask->rerank_from);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         sg_error why = {SG_OK, ""};
         if (search(answers, s, queries, n, ask, &why)) return true;

@@ -8,7 +8,8 @@
 
 #define USUAL_K 10
 
-/* k of what is asked for. Without k all within the radius; one more than may be told shows that there are too many. */
+/* k of what is asked for. Without k all within the radius, or all that are re-ranked of it; one more than may be told shows
+ * that there are too many. */
 static sg_ask ask_of(const sg_request *r, const sg_ask *usual)
 {
     sg_ask ask = *usual;
@@ -17,9 +18,12 @@ static sg_ask ask_of(const sg_request *r, const sg_ask *usual)
         ask.k = r->k >= 0 ? (size_t)r->k : r->radius >= 0 ? 0 : USUAL_K;
         ask.radius = (int)r->radius;
     }
-    if (ask.k == 0) ask.k = SG_REQUEST_RESULTS + 1;
     ask.rerank = ask.rerank || r->rerank;
-    if (r->rerank) ask.rerank_from = (size_t)r->rerank_from;
+    if (r->rerank)
+        ask.rerank_from = (size_t)r->rerank_from;
+    else if (ask.rerank_from > 0 && ask.rerank_from < ask.k)
+        ask.rerank_from = ask.k;
+    if (ask.k == 0 && !(ask.rerank && ask.rerank_from > 0)) ask.k = SG_REQUEST_RESULTS + 1;
     return ask;
 }
 

@@ -196,6 +196,10 @@ static void test_rerank(void **state)
             assert_true(fabs(answer.scores[j] - t.rows[j].score) < 1e-6);
         sg_answer_clear(&answer);
     }
+    /* Fewer than are wanted cannot be re-ranked. */
+    const sg_ask few = {.k = 5, .radius = -1, .rerank = true, .rerank_from = 4};
+    assert_false(sg_searcher_code(&answer, searcher, code, &few, &err));
+    assert_int_equal(err.code, SG_ERR_USAGE);
     /* A code has no real outputs: its signs take their place, and the order stays that of the distance. */
     const sg_ask ten = {.k = 10, .radius = -1, .rerank = true};
     assert_true(sg_searcher_code(&answer, searcher, code, &ten, &err));

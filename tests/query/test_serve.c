@@ -3,6 +3,7 @@
 #include "query/serve_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signet/buf.h>
@@ -342,10 +343,13 @@ static void test_places(void **state)
     assert_int_equal(poll(&wait, 1, 100), 0);
     for (int i = 0; i < MORE; i++) close(fds[i]);
     assert_true(raw_line(line, sizeof line, fds[PLACES + MORE - 1]));
-    for (int i = MORE; i < PLACES + MORE; i++) close(fds[i]);
+    for (int i = MORE; i < PLACES + MORE; i++) { /* until the server has closed its end too */
+        assert_int_equal(shutdown(fds[i], SHUT_WR), 0);
+        assert_false(raw_line(line, sizeof line, fds[i]));
+        close(fds[i]);
+    }
     int late = socket(AF_UNIX, SOCK_STREAM, 0);
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
-    usleep(50000); /* the server has closed its ends too */
     struct rlimit usual, few;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
     few = usual;
@@ -477,7 +481,7 @@ static bool tell_broken(void *context, const sg_error *why, sg_error *err)
     (void)err;
     told *t = context;
     size_t n = strlen(t->text);
-    assert_true(why->code == SG_ERR_FORMAT || why->code == SG_ERR_IO);
+    assert_true(why->code == SG_ERR_FORMAT || why->code == SG_ERR_IO || why->code == SG_ERR_LIMIT);
     snprintf(t->text + n, sizeof t->text - n, "broken\n");
     return true;
 }
@@ -494,19 +498,22 @@ static void test_client_files(void **state)
     scratch_put("text", "no image", 8);
     start(&r);
     assert_true(sg_client_open(&client, SOCKET, &err));
-    const sg_query_file files[] = {{"pictures/002.png", true},
-                                   {"text", true},
-                                   {"text", false},
-                                   {"absent", true},
-                                   {"absent", false},
-                                   {"./pictures/004.png", false},
-                                   {"pictures/../text", true},
-                                   {"pictures/000.png", true}};
+    const sg_query_file files[] = {
+        {"pictures/002.png", true}, {"text", true},    {"text", false},
+        {"absent", true},           {"absent", false}, {"./pictures/004.png", false},
+        {"pictures/../text", true}, {"-", true}, /* more than a request holds */
+        {"pictures/000.png", true}};
     const sg_query_visit visit = {tell_answer, tell_broken, &t};
-    if (!sg_client_files(client, files, 8, &request, &visit, &err)) fail_msg("%s", err.message);
+    int usual = dup(STDIN_FILENO), large = open("large", O_RDWR | O_CREAT, 0666);
+    assert_int_equal(ftruncate(large, SG_REQUEST_NBYTES / 4 * 3), 0);
+    assert_int_equal(dup2(large, STDIN_FILENO), STDIN_FILENO);
+    if (!sg_client_files(client, files, 9, &request, &visit, &err)) fail_msg("%s", err.message);
+    if (usual >= 0) dup2(usual, STDIN_FILENO);
+    close(usual);
+    close(large);
     assert_string_equal(t.text,
                         "pictures/002.png: 002.png\nbroken\nbroken\nbroken\n./pictures/004.png: 004.png\n"
-                        "broken\npictures/000.png: 000.png\n");
+                        "broken\nbroken\npictures/000.png: 000.png\n");
     stop(&r); /* with a client that is connected */
     assert_false(sg_client_files(client, files, 1, &request, &visit, &err));
     assert_int_equal(err.code, SG_ERR_IO);
@@ -632,6 +639,41 @@ static void test_index_changes(void **state)
     stop(&r);
 }
 
+/* How many results a request gets of a server that re-ranks three, two of which it tells. */
+static void test_line_reranked(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_searcher *searcher;
+    const sg_ask usual = {.k = 2, .radius = -1, .rerank = true, .rerank_from = 3};
+    static const struct {
+        const char *line;
+        size_t n, reranked; /* n 0: an error */
+    } cases[] = {{"{\"id\":1}", 2, 3},
+                 {"{\"id\":1,\"k\":5}", 5, 5},
+                 {"{\"id\":1,\"radius\":32}", 3, 3},
+                 {"{\"id\":1,\"k\":3,\"rerank_from\":6}", 3, 6},
+                 {"{\"id\":1,\"k\":6,\"rerank_from\":3}", 0, 0},
+                 {"{\"id\":1,\"radius\":32,\"rerank_from\":4}", 4, 4},
+                 {"{\"id\":1,\"radius\":32,\"rerank\":true}", 7, 7}};
+    make_pictures(8);
+    assert_true(sg_searcher_open(&searcher, "idx", SG_INDEX_STORE, 0, &err));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sg_buf out = SG_BUF_INIT;
+        sg_json *json;
+        int64_t reranked = 0;
+        assert_true(sg_serve_line(&out, searcher, &usual, cases[i].line, strlen(cases[i].line)));
+        assert_true(sg_json_parse(&json, out.data, out.size, &err));
+        sg_json_int(&reranked, sg_json_get(json, "reranked"));
+        assert_int_equal(sg_json_size(sg_json_get(json, "results")), cases[i].n);
+        assert_int_equal(reranked, cases[i].reranked);
+        assert_int_equal(sg_json_get(json, "error") != NULL, cases[i].n == 0);
+        sg_json_free(json);
+        sg_buf_clear(&out);
+    }
+    sg_searcher_free(searcher);
+}
+
 /* Without memory: a line that says so, or none; never half of one. */
 static void test_line_without_memory(void **state)
 {
@@ -665,17 +707,12 @@ static void test_line_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_answers),
-        scratch_test(test_errors_are_lines),
-        scratch_test(test_long_lines),
-        scratch_test(test_bad_clients),
-        scratch_test(test_many_clients),
-        scratch_test(test_places),
-        scratch_test(test_memory_is_bounded),
-        scratch_test(test_client_files),
-        scratch_test(test_sockets),
-        scratch_test(test_index_changes),
-        scratch_test(test_line_without_memory),
+        scratch_test(test_answers),           scratch_test(test_errors_are_lines),
+        scratch_test(test_long_lines),        scratch_test(test_bad_clients),
+        scratch_test(test_many_clients),      scratch_test(test_places),
+        scratch_test(test_memory_is_bounded), scratch_test(test_client_files),
+        scratch_test(test_sockets),           scratch_test(test_index_changes),
+        scratch_test(test_line_reranked),     scratch_test(test_line_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,8 @@ typedef struct sg_ask {
     size_t k;              /* so many; 0 with radius >= 0: all within it */
     int radius;            /* in bits, inclusive; < 0: no bound */
     const sg_where *where; /* the nearest of those for which it holds; NULL: of all */
-    /* The rerank_from (0: k) nearest by Hamming distance are ordered by their score, then distance, then id, and the first k of
-     * them are the answer. The score is 1 - cos(z, y): z the query's real outputs (the signs of its code when it has none),
+    /* The rerank_from (0: k; else k at least) nearest by Hamming distance are ordered by their score, then distance, then id,
+     * and the first k of them are the answer. The score is 1 - cos(z, y): z the query's real outputs (the signs of its code when it has none),
      * y the item's (the signs of its code, +1 and -1, when the index stores none). Against signs that is the order of the
      * asymmetric distance, -sum of z_i y_i. */
     bool rerank;
