@@ -107,7 +107,7 @@ static void test_glance(void **state)
         assert_glance("signature", false, id, SG_PICTURE_GOOD, ""); /* what it holds is not looked at */
         assert_glance("text", false, id, SG_PICTURE_NO_IMAGE, "");
         assert_glance("text", true, id, SG_PICTURE_BROKEN, "text: is no image");
-        assert_glance("none", id, false, SG_PICTURE_BROKEN, "none: cannot open: No such file");
+        assert_glance("none", false, id, SG_PICTURE_BROKEN, "none: cannot open: No such file");
     }
     sg_picture p = {.path = "good", .id = 7}, again;
     sg_picture_glance(&p);
