@@ -124,7 +124,11 @@ static bool visited_add(visited *set, const struct stat *st, bool *fresh, sg_err
 
 int64_t sg_mtime_ns(const struct stat *st)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    int64_t ns;
+    if (__builtin_mul_overflow((int64_t)st->st_mtim.tv_sec, 1000000000, &ns) ||
+        __builtin_add_overflow(ns, (int64_t)st->st_mtim.tv_nsec, &ns))
+        return st->st_mtim.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
 }
 
 typedef struct walk {
@@ -181,7 +185,7 @@ static bool walk_unknown(const walk *w, const char *relative, int errnum, sg_err
 {
     char *path;
     sg_error why;
-    if (errnum == ENOENT || errnum == ELOOP) return true;
+    if (errnum == ENOENT || errnum == ELOOP || errnum == ENOTDIR) return true;
     if (!sg_path_join(&path, w->root, relative, err)) return false;
     sg_fail_errno(&why, errnum, "%s: cannot read", path);
     bool ok = walk_refused(w, path, &why, err);

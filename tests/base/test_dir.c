@@ -66,7 +66,9 @@ static void test_walk_finds_files(void **state)
     static const char *const files[] = {"d/b",           "d/a",  "d/e/c", "d/.hidden", "d/.git/x",
                                         "d/\xff\n/\xfe", "d/e-", "out/o", NULL};
     for (size_t i = 0; files[i]; i++) scratch_put(files[i], "", 0);
-    assert_int_equal(symlink("../out/o", "d/to-file") | symlink("nowhere", "d/dangling"), 0);
+    assert_int_equal(symlink("../out/o", "d/to-file") | symlink("nowhere", "d/dangling") |
+                         symlink("b/below", "d/through-file"),
+                     0);
     /* "e-" sorts before "e/c": by bytes of the whole path. */
     static const char *const seen[] = {"a", "b", "e-", "e/c", "to-file", "\xff\n/\xfe", NULL};
     static const char *const all[] = {".git/x", ".hidden", "a",           "b", "e-",
@@ -142,6 +144,22 @@ static void test_walk_tells_size_and_time(void **state)
     assert_int_equal(files[1].nbytes, 1);
     assert_true(files[1].mtime_ns == -1);
     sg_dir_files_free(files, n);
+    /* 64 bits of nanoseconds end in 2262, times of files do not. */
+    static const struct {
+        time_t seconds;
+        long ns;
+        int64_t want;
+    } times_of[] = {{9223372036, 854775807, INT64_MAX},
+                    {9223372036, 854775808, INT64_MAX},
+                    {9300000000, 0, INT64_MAX},
+                    {INT64_MAX, 999999999, INT64_MAX},
+                    {-9223372036, 0, -9223372036000000000},
+                    {-9300000000, 1, INT64_MIN},
+                    {INT64_MIN, 0, INT64_MIN}};
+    for (size_t i = 0; i < sizeof times_of / sizeof *times_of; i++) {
+        const struct stat st = {.st_mtim = {times_of[i].seconds, times_of[i].ns}};
+        assert_true(sg_mtime_ns(&st) == times_of[i].want);
+    }
 }
 
 static void test_walk_leaves_out(void **state)

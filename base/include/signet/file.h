@@ -76,6 +76,7 @@ bool sg_dir_walk(sg_dir_file **files, size_t *n, const char *root, const sg_dir_
                  sg_error *err);
 void sg_dir_files_free(sg_dir_file *files, size_t n);
 struct stat;
+/* Before 1677 or after 2262: the first or last that there is. */
 int64_t sg_mtime_ns(const struct stat *st);
 void sg_names_free(char **names, size_t n);
 
