@@ -57,9 +57,9 @@ typedef struct scan {
     const sg_hamming_impl *impl;
     bool sliced;
     size_t piece_rows, block, nblocks, part_rows, nparts;
-    sg_near_list *found; /* (nq, nparts) */
-    atomic_int *bounds;  /* (nq): k rows are known to lie within it */
-    atomic_bool failed;
+    sg_near_list *found;         /* (nq, nparts) */
+    atomic_int *bounds;          /* (nq): k rows are known to lie within it */
+    atomic_bool failed, stopped; /* stopped: by an interrupt, before all rows were seen */
 } scan;
 
 /* --- choosing --- */
@@ -192,6 +192,13 @@ static piece piece_of(const scan *s, worker *w, size_t first, size_t end)
     return rows;
 }
 
+/* Kept in mind: who asked may take the interrupt back before the scan is over. */
+static bool stop(scan *s)
+{
+    if (sg_interrupted()) atomic_store_explicit(&s->stopped, true, memory_order_relaxed);
+    return atomic_load_explicit(&s->stopped, memory_order_relaxed);
+}
+
 /* A block of queries over a part of the rows. */
 static bool scan_unit(scan *s, worker *w, size_t block, size_t part)
 {
@@ -205,7 +212,7 @@ static bool scan_unit(scan *s, worker *w, size_t block, size_t part)
     for (size_t q = 0; s->sliced && q < nq; q++)
         sg_hamming_slots(w->slots + q * 8 * s->nbytes, s->queries + (first_query + q) * s->nbytes, s->nbytes,
                          s->impl->sliced_rows);
-    while (ok && at < end && !sg_interrupted()) {
+    while (ok && at < end && !stop(s)) {
         size_t next = piece_end(s, at, rows, end);
         piece p = piece_of(s, w, at, next);
         p.sliced = s->sliced && p.n >= s->impl->sliced_rows;
@@ -316,7 +323,7 @@ static bool run(sg_near_list *lists, scan *s, worker *workers, int threads)
             atomic_store(&s->failed, true);
 #pragma omp parallel for schedule(dynamic, 8) num_threads(threads) if (threads > 1 && s->nq > 1)
     for (size_t q = 0; q < s->nq; q++)
-        if (!atomic_load(&s->failed) && !sg_interrupted() &&
+        if (!atomic_load(&s->failed) && !stop(s) &&
             !join(&lists[q], s->found + q * s->nparts, s->nparts, s->k, 8 * s->nbytes))
             atomic_store(&s->failed, true);
     return !atomic_load(&s->failed);
@@ -339,7 +346,7 @@ bool sg_hamming_nearest(sg_near_list *lists, const uint8_t *queries, size_t nq, 
     for (size_t q = 0; s.bounds && q < nq; q++) atomic_init(&s.bounds[q], s.radius);
     bool ok = workers && s.found && s.bounds && run(lists, &s, workers, threads);
     if (!ok) sg_fail_memory(err, "answers");
-    if (ok) ok = sg_interrupt_check(err);
+    if (ok && stop(&s)) ok = sg_fail(err, SG_ERR_INTERRUPTED, "interrupted");
     for (int t = 0; workers && t < threads; t++) worker_clear(&workers[t]);
     for (size_t i = 0; s.found && i < nq * s.nparts; i++) sg_free(s.found[i].items);
     for (size_t q = 0; !ok && q < nq; q++) {

@@ -1,10 +1,12 @@
 #include "scratch.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <signet/codes.h>
 #include <signet/cpu.h>
 #include <signet/interrupt.h>
 #include <signet/random.h>
+#include <stdatomic.h>
 
 /* The reference: every distance by single bytes, everything sorted. */
 static unsigned distance_of(const uint8_t *a, const uint8_t *b, size_t nbytes)
@@ -245,6 +247,44 @@ static void test_interrupt(void **state)
     assert_true(whole_search(&err));
 }
 
+static void *interrupt_again_and_again(void *going)
+{
+    while (atomic_load((atomic_bool *)going)) {
+        sg_interrupt_set(true);
+        sg_interrupt_set(false);
+    }
+    return NULL;
+}
+
+/* An interrupt that is taken back while a scan runs: the scan has failed, or seen all rows. */
+static void test_interrupt_taken_back(void **state)
+{
+    (void)state;
+    enum { N = 200000, K = 3 };
+    uint8_t *codes = calloc(N, 8), query[8];
+    static atomic_bool going;
+    pthread_t thread;
+    memset(query, 0xff, sizeof query);
+    atomic_store(&going, true);
+    memset(codes + 8 * (N - K), 0xff, 8 * K); /* the nearest are the last */
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_again_and_again, &going), 0);
+    for (int i = 0; i < 300; i++) {
+        sg_error err = {0};
+        sg_near_list list;
+        const bool ok = sg_hamming_nearest(&list, query, 1, codes, N, 8,
+                                           &(sg_hamming_ask){.k = K, .radius = UINT_MAX}, &err);
+        assert_true(ok || (err.code == SG_ERR_INTERRUPTED && list.n == 0));
+        for (size_t k = 0; ok && k < K; k++) {
+            assert_int_equal(list.items[k].position, N - K + k);
+            assert_int_equal(list.items[k].distance, 0);
+        }
+        sg_free(list.items);
+    }
+    atomic_store(&going, false);
+    pthread_join(thread, NULL);
+    free(codes);
+}
+
 static void test_cost(void **state)
 {
     (void)state;
@@ -257,13 +297,10 @@ static void test_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_sorting),
-        cmocka_unit_test(test_many_rows),
-        cmocka_unit_test(test_many_queries),
-        cmocka_unit_test(test_unaligned),
-        cmocka_unit_test(test_without_memory),
-        cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_against_sorting),      cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_many_queries),         cmocka_unit_test(test_unaligned),
+        cmocka_unit_test(test_without_memory),       cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_interrupt_taken_back), cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
