@@ -126,18 +126,25 @@ static bool all_utf8(const char *data, size_t nbytes)
     return true;
 }
 
+/* The list of a key's values: keys that differ only in bytes that are not UTF-8 share one. */
+static sg_json *values_of(sg_json *object, const char *key)
+{
+    sg_buf name = SG_BUF_INIT;
+    sg_json *values = NULL;
+    sg_buf_put_utf8(&name, key);
+    if (sg_buf_ok(&name)) values = (sg_json *)sg_json_get(object, sg_buf_text(&name));
+    if (sg_buf_ok(&name) && !values) values = sg_json_add_array(object, sg_buf_text(&name));
+    sg_buf_clear(&name);
+    return values;
+}
+
 void sg_json_add_attributes(sg_json *parent, const char *data, size_t nbytes)
 {
     const char *key, *value, *last = NULL;
     sg_json *object = sg_json_add_object(parent, "attributes"), *values = NULL;
     for (size_t at = 0; sg_attributes_next(&key, &value, data, nbytes, &at); last = key) {
-        if (!last || strcmp(last, key) != 0) {
-            sg_buf name = SG_BUF_INIT;
-            sg_buf_put_utf8(&name, key);
-            values = sg_buf_ok(&name) ? sg_json_add_array(object, sg_buf_text(&name)) : NULL;
-            if (!values) sg_json_add(parent, "attributes", NULL); /* marks the failure */
-            sg_buf_clear(&name);
-        }
+        if (!last || strcmp(last, key) != 0) values = values_of(object, key);
+        if (!values) sg_json_add(parent, "attributes", NULL); /* marks the failure */
         sg_json_add_string(values, NULL, value);
     }
     if (all_utf8(data, nbytes)) return;

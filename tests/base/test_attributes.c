@@ -154,6 +154,11 @@ static void test_json(void **state)
     assert_true(print(&text, some, sizeof some - 1, &err));
     assert_string_equal(text, "{\"attributes\":{\"a\":[\"\\\"\"],\"label\":[\"cat\",\"dog\"]}}");
     sg_free(text);
+    static const char bytes[] = "k\xfe\0a\0k\xff\0b\0"; /* keys that are one where bytes cannot be told */
+    assert_true(print(&text, bytes, sizeof bytes - 1, &err));
+    assert_string_equal(text, "{\"attributes\":{\"k\xef\xbf\xbd\":[\"a\",\"b\"]},"
+                              "\"attributes_hex\":\"6bfe0061006bff006200\"}");
+    sg_free(text);
     assert_true(print(&text, NULL, 0, &err));
     assert_string_equal(text, "{\"attributes\":{}}");
     sg_free(text);
