@@ -1,20 +1,22 @@
 /* All kinds of search: exact ones find what sorting everything finds, the others nearly all of it, and say so. */
 #include "base/scratch.h"
 #include "crowd.h"
+#include <limits.h>
 #include <signet/cpu.h>
 #include <signet/search.h>
 
 typedef struct set {
     size_t nbits, n;
     uint8_t *codes;
-    uint64_t *ids; /* 3 i + 5 */
+    uint64_t *ids; /* FIRST_ID + 3 i */
 } set;
+#define FIRST_ID ((uint64_t)1 << 40)
 
 static set make_set(size_t nbits, size_t n, size_t ncentres, uint64_t seed)
 {
     set s = {nbits, n, calloc(n + 1, nbits / 8), calloc(n + 1, sizeof *s.ids)};
     crowd_codes(s.codes, 0, n, nbits, ncentres, seed);
-    for (size_t i = 0; i < n; i++) s.ids[i] = 3 * i + 5;
+    for (size_t i = 0; i < n; i++) s.ids[i] = FIRST_ID + 3 * i;
     return s;
 }
 
@@ -56,31 +58,40 @@ static sg_search *make_search(const set *s, const char *kind, const char *params
     return search;
 }
 
-static void assert_exact(const sg_search_result *result, const set *s, const uint8_t *query, size_t k,
-                         int radius)
+/* All of a set by (distance, position). */
+static sg_near *sort_all(const set *s, const uint8_t *query)
 {
-    sg_near *want = calloc(s->n + 1, sizeof *want);
-    const unsigned bound = radius < 0 ? (unsigned)s->nbits : (unsigned)radius;
-    const size_t all = naive_nearest(want, query, s->codes, s->n, s->nbits / 8, 0, bound),
-                 n = k > 0 && k < all ? k : all;
+    sg_near *all = calloc(s->n + 1, sizeof *all);
+    naive_nearest(all, query, s->codes, s->n, s->nbits / 8, 0, (unsigned)s->nbits);
+    return all;
+}
+
+/* sorted: sort_all's. */
+static void assert_exact(const sg_search_result *result, const set *s, const sg_near *sorted,
+                         const sg_search_ask *ask)
+{
+    size_t all = 0;
+    while (all < s->n && (ask->radius < 0 || sorted[all].distance <= (unsigned)ask->radius)) all++;
+    const size_t n = ask->k > 0 && ask->k < all ? ask->k : all;
     assert_int_equal(result->n, n);
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(result->hits[i].id, s->ids[want[i].position]);
-        assert_int_equal(result->hits[i].distance, want[i].distance);
+        assert_true(result->hits[i].id == s->ids[sorted[i].position]);
+        assert_int_equal(result->hits[i].distance, sorted[i].distance);
     }
-    assert_int_equal(result->complete, n == all || want[n].distance != want[n - 1].distance);
+    assert_int_equal(result->complete, n == all || sorted[n].distance != sorted[n - 1].distance);
     assert_true(result->exact);
-    free(want);
 }
 
 static void check_exact(const set *s, const char *kind, const char *params)
 {
     enum { NQ = 20 };
-    const size_t ks[] = {0, 1, 10, 200, s->n};
-    const int radii[] = {-1, 0, 2, 7};
+    const size_t ks[] = {0, 1, 10, 200, s->n, s->n + 5, SIZE_MAX};
+    const int radii[] = {-1, 0, 2, 7, (int)s->nbits, INT_MAX};
     sg_error err = {0};
+    sg_near *sorted[NQ];
     uint8_t *queries = make_queries(s, NQ);
     sg_search *search = make_search(s, kind, params);
+    for (size_t q = 0; q < NQ; q++) sorted[q] = sort_all(s, queries + q * s->nbits / 8);
     for (size_t k = 0; k < sizeof ks / sizeof *ks; k++)
         for (size_t r = 0; r < sizeof radii / sizeof *radii; r++) {
             sg_search_result results[NQ];
@@ -88,10 +99,11 @@ static void check_exact(const set *s, const char *kind, const char *params)
             const sg_search_ask ask = {.k = ks[k], .radius = radii[r]};
             if (!sg_search_run(results, search, queries, NQ, &ask, &err)) fail_msg("%s", err.message);
             for (size_t q = 0; q < NQ; q++) {
-                assert_exact(&results[q], s, queries + q * s->nbits / 8, ks[k], radii[r]);
+                assert_exact(&results[q], s, sorted[q], &ask);
                 sg_search_result_clear(&results[q]);
             }
         }
+    for (size_t q = 0; q < NQ; q++) free(sorted[q]);
     sg_search_free(search);
     free(queries);
 }
@@ -101,8 +113,9 @@ static void test_exact(void **state)
     (void)state;
     static const struct {
         size_t nbits, n, ncentres;
-    } sets[] = {{64, 1, 0},    {64, 2, 1},    {8, 500, 3},   {64, 1500, 4},
-                {32, 1500, 0}, {128, 900, 3}, {1024, 300, 3}};
+    } sets[] = {{64, 1, 0},    {64, 2, 1},     {8, 500, 3},   {64, 1500, 4}, {32, 1500, 0},
+                {128, 900, 3}, {1024, 300, 3}, {24, 800, 2},  {40, 700, 3},  {72, 600, 0},
+                {136, 600, 4}, {520, 300, 2},  {1016, 200, 0}};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         set s = make_set(sets[i].nbits, sets[i].n, sets[i].ncentres, i);
         check_exact(&s, "flat", "");
@@ -125,15 +138,18 @@ static void test_mih_at_size(void **state)
         uint8_t *queries = make_queries(&s, NQ);
         sg_search *search = make_search(&s, "mih", "");
         sg_search_result results[NQ];
+        sg_near *sorted[NQ];
         static const sg_search_ask asks[] = {
             {.k = 0, .radius = 4}, {.k = 10, .radius = -1}, {.k = 3, .radius = 5}};
+        for (size_t q = 0; q < NQ; q++) sorted[q] = sort_all(&s, queries + 8 * q);
         for (size_t a = 0; a < 3; a++) {
             if (!sg_search_run(results, search, queries, NQ, &asks[a], &err)) fail_msg("%s", err.message);
             for (size_t q = 0; q < NQ; q++) {
-                assert_exact(&results[q], &s, queries + 8 * q, asks[a].k, asks[a].radius);
+                assert_exact(&results[q], &s, sorted[q], &asks[a]);
                 sg_search_result_clear(&results[q]);
             }
         }
+        for (size_t q = 0; q < NQ; q++) free(sorted[q]);
         sg_search_free(search);
         free(queries);
         free_set(&s);
@@ -155,7 +171,7 @@ static double recall(const set *s, const char *kind, size_t k, size_t nq, bool *
     for (size_t q = 0; q < nq; q++) {
         naive_nearest(want, queries + q * nbytes, s->codes, s->n, nbytes, k, (unsigned)s->nbits);
         for (size_t i = 0; i < results[q].n; i++) {
-            const size_t position = (results[q].hits[i].id - 5) / 3;
+            const size_t position = (results[q].hits[i].id - FIRST_ID) / 3;
             assert_int_equal(results[q].hits[i].distance,
                              naive_distance(queries + q * nbytes, s->codes + position * nbytes, nbytes));
             assert_true(i == 0 || results[q].hits[i - 1].distance < results[q].hits[i].distance ||

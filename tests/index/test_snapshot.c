@@ -1,6 +1,9 @@
 /* Snapshots of search kinds: whatever the file is, answers are those of the codes. */
+#include "index/mih_impl.h"
+
 #include "base/scratch.h"
 #include "crowd.h"
+#include <math.h>
 #include <signal.h>
 #include <signet/hash.h>
 #include <signet/search.h>
@@ -11,6 +14,8 @@
 #define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define OTHER       "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
+#define FIRST_ID ((uint64_t)1 << 33)
+
 /* A store as a search sees it. */
 typedef struct live {
     size_t nbits, n;
@@ -20,9 +25,9 @@ typedef struct live {
 
 static live make_live(size_t nbits, size_t n, uint64_t seed)
 {
-    live l = {nbits, n, calloc(2 * n + 64, nbits / 8), calloc(2 * n + 64, sizeof *l.ids), n + 1, 10};
+    live l = {nbits, n, calloc(2 * n + 64, nbits / 8), calloc(2 * n + 64, sizeof *l.ids), FIRST_ID + n, 10};
     crowd_codes(l.codes, 0, n, nbits, 3, seed);
-    for (size_t i = 0; i < n; i++) l.ids[i] = i + 1;
+    for (size_t i = 0; i < n; i++) l.ids[i] = FIRST_ID + i;
     return l;
 }
 
@@ -79,27 +84,66 @@ static sg_search *open_with(sg_snapshot_use *use, const live *l, const kind *k, 
     return search;
 }
 
+/* masked: only every third position may be found. */
+static void check_ask(const sg_search *search, const live *l, const uint8_t *query, sg_search_ask ask,
+                      bool masked)
+{
+    sg_near *want = calloc(l->n + 1, sizeof *want);
+    uint64_t *ids = calloc(l->n + 1, sizeof *ids), *mask = NULL;
+    const unsigned radius = ask.radius < 0 ? (unsigned)l->nbits : (unsigned)ask.radius;
+    const size_t all = naive_nearest(want, query, l->codes, l->n, l->nbits / 8, 0, radius);
+    size_t n = 0;
+    sg_error err = {0};
+    sg_search_result result;
+    for (size_t i = 0; i < all; i++)
+        if (!masked || want[i].position % 3 == 0) want[n++] = want[i];
+    if (ask.k > 0 && ask.k < n) n = ask.k;
+    for (size_t i = 0; 3 * i < l->n; i++) ids[i] = l->ids[3 * i];
+    if (masked && !sg_search_mask(&mask, search, ids, (l->n + 2) / 3, &err)) fail_msg("%s", err.message);
+    ask.mask = mask;
+    if (!sg_search_run(&result, search, query, 1, &ask, &err)) fail_msg("%s", err.message);
+    assert_true(result.exact);
+    assert_int_equal(result.n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(result.hits[i].id == l->ids[want[i].position]);
+        assert_int_equal(result.hits[i].distance, want[i].distance);
+    }
+    sg_search_result_clear(&result);
+    sg_free(mask);
+    free(ids);
+    free(want);
+}
+
+/* The buckets themselves, which so few codes are scanned sooner than looked for in: of the codes that they know. */
+static void check_buckets(const sg_search *search, const live *l, const uint8_t *query, unsigned radius)
+{
+    const sg_search_rows known = {l->nbits, search->known, l->codes};
+    sg_near *want = calloc(l->n + 1, sizeof *want);
+    sg_near_list got = {0};
+    const size_t n = naive_nearest(want, query, l->codes, known.n, l->nbits / 8, 0, radius);
+    assert_int_equal(sg_mih_seek(&got, search->state, &known, query, SIZE_MAX, radius, INFINITY),
+                     SG_MIH_FOUND);
+    sg_near_sort(got.items, got.n);
+    assert_int_equal(got.n, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(got.items[i].position, want[i].position);
+        assert_int_equal(got.items[i].distance, want[i].distance);
+    }
+    sg_free(got.items);
+    free(want);
+}
+
 static void check_answers(const sg_search *search, const live *l)
 {
-    const size_t nbytes = l->nbits / 8, queries[] = {0, l->n / 2, l->n - 1};
-    sg_near *want = calloc(l->n + 1, sizeof *want);
-    sg_error err = {0};
-    for (int q = 0; q < 3; q++)
-        for (int by_k = 0; by_k < 2; by_k++) {
-            sg_search_result result;
-            const sg_search_ask ask = {.k = by_k ? 7 : 0, .radius = by_k ? -1 : 3};
-            const uint8_t *query = l->codes + queries[q] * nbytes;
-            const size_t n =
-                naive_nearest(want, query, l->codes, l->n, nbytes, ask.k, by_k ? (unsigned)l->nbits : 3);
-            if (!sg_search_run(&result, search, query, 1, &ask, &err)) fail_msg("%s", err.message);
-            assert_int_equal(result.n, n);
-            for (size_t i = 0; i < n; i++) {
-                assert_int_equal(result.hits[i].id, l->ids[want[i].position]);
-                assert_int_equal(result.hits[i].distance, want[i].distance);
-            }
-            sg_search_result_clear(&result);
-        }
-    free(want);
+    const size_t positions[] = {0, l->n / 2, l->n - 1};
+    const sg_search_ask asks[] = {
+        {.k = 7, .radius = -1}, {.k = l->n + 1, .radius = -1}, {.k = 0, .radius = 3}};
+    for (int q = 0; q < 3; q++) {
+        const uint8_t *query = l->codes + positions[q] * (l->nbits / 8);
+        for (int a = 0; a < 3; a++)
+            for (int masked = 0; masked < 2; masked++) check_ask(search, l, query, asks[a], masked);
+        if (search->kind == &sg_search_mih) check_buckets(search, l, query, 3);
+    }
 }
 
 static void assert_use(sg_snapshot_use want, const live *l, const kind *k)
@@ -111,30 +155,35 @@ static void assert_use(sg_snapshot_use want, const live *l, const kind *k)
     sg_search_free(search);
 }
 
+static void check_use(const kind *k, size_t nbits)
+{
+    live l = make_live(nbits, 400, 1);
+    assert_use(SG_SNAPSHOT_REBUILT, &l, k);
+    assert_use(SG_SNAPSHOT_CURRENT, &l, k);
+    drop(&l, 0);
+    drop(&l, 17);
+    drop(&l, l.n - 1);
+    assert_use(SG_SNAPSHOT_REPLAYED, &l, k);
+    put(&l, 30, 2);
+    drop(&l, l.n - 5); /* one that no snapshot has seen */
+    assert_use(SG_SNAPSHOT_REPLAYED, &l, k);
+    for (int n = 0; n < 47; n++) drop(&l, (size_t)n * 5);
+    assert_use(SG_SNAPSHOT_REPLAYED, &l, k); /* 50 gone, 29 new: of 400 a fifth but one */
+    drop(&l, 3);
+    assert_use(SG_SNAPSHOT_REPLAYED, &l, k);
+    drop(&l, 3);
+    assert_use(SG_SNAPSHOT_REBUILT, &l, k);
+    assert_use(SG_SNAPSHOT_CURRENT, &l, k);
+    free_live(&l);
+}
+
 static void test_use(void **state)
 {
     (void)state;
-    static const kind *const kinds[] = {&mih, &ivf};
-    for (size_t i = 0; i < 2; i++) {
-        const kind *k = kinds[i];
-        live l = make_live(64, 400, 1);
-        assert_use(SG_SNAPSHOT_REBUILT, &l, k);
-        assert_use(SG_SNAPSHOT_CURRENT, &l, k);
-        drop(&l, 0);
-        drop(&l, 17);
-        drop(&l, l.n - 1);
-        assert_use(SG_SNAPSHOT_REPLAYED, &l, k);
-        put(&l, 30, 2);
-        drop(&l, l.n - 5); /* one that no snapshot has seen */
-        assert_use(SG_SNAPSHOT_REPLAYED, &l, k);
-        for (int n = 0; n < 47; n++) drop(&l, (size_t)n * 5);
-        assert_use(SG_SNAPSHOT_REPLAYED, &l, k); /* 50 gone, 29 new: of 400 a fifth but one */
-        drop(&l, 3);
-        assert_use(SG_SNAPSHOT_REPLAYED, &l, k);
-        drop(&l, 3);
-        assert_use(SG_SNAPSHOT_REBUILT, &l, k);
-        assert_use(SG_SNAPSHOT_CURRENT, &l, k);
-        free_live(&l);
+    static const size_t sizes[] = {64, 40, 104};
+    for (size_t i = 0; i < 3; i++) {
+        check_use(&mih, sizes[i]);
+        check_use(&ivf, sizes[i]);
     }
     assert_true(sg_path_exists("search.mih") && sg_path_exists("search.ivf"));
     sg_error err = {0};
@@ -193,7 +242,7 @@ static void test_foreign(void **state)
         drop(&m, 5);
         m.generation--; /* the same generation, other ids */
         assert_use(SG_SNAPSHOT_REBUILT, &m, k);
-        m.ids[4] = 6; /* an id that was not there before, and is not new */
+        m.ids[4] = FIRST_ID + 5; /* an id that was not there before, and is not new */
         m.generation++;
         assert_use(SG_SNAPSHOT_REBUILT, &m, k);
         free_live(&l);
@@ -273,6 +322,14 @@ static void test_damage(void **state)
     }
 }
 
+static void seek_anything(const sg_search *search, const uint8_t *query)
+{
+    sg_near_list list = {0};
+    assert_int_equal(sg_mih_seek(&list, search->state, &search->codes, query, SIZE_MAX, 12, INFINITY),
+                     SG_MIH_FOUND);
+    sg_free(list.items);
+}
+
 /* Bytes that nobody damaged by accident, with a right sum: no harm, whatever the answers are. */
 static void test_forged(void **state)
 {
@@ -303,6 +360,7 @@ static void test_forged(void **state)
                 assert_true(sg_search_run(&result, search, l.codes, 1, &asks[a], &err));
                 sg_search_result_clear(&result);
             }
+            if (k == &mih) seek_anything(search, l.codes);
             sg_search_free(search);
             bytes[at] = kept;
         }
