@@ -5,8 +5,8 @@
  *
  * Over uniform codes and crowded ones (tests/index/crowd.h), or those of a file: time to build, memory beside the codes
  * that were handed over, processor time of a query alone on one core and of one among all of them on all cores,
- * recall of the 10 nearest by distance. hnsw takes long to build: it is compared over the first codes only. Then flat + mih by radius and by k beside the scan: ratios of processor time,
- * the two in turn. Queries are codes of the set with up to 4 bits flipped. */
+ * recall of the 10 nearest by distance. hnsw takes long to build: it is compared over the first codes only. Then flat +
+ * mih by radius and by k beside the scan: ratios of processor time, the two in turn. Queries are codes of the set with up to 4 bits flipped. */
 #include "index/faiss_compat_impl.h"
 #include "index/ivf_impl.h"
 #include "tests/index/crowd.h"

@@ -3,8 +3,8 @@
  *   bench_search [--check] [--large] [--packaged SCRIPT]
  *
  * One query over uniform codes and a batch of 1000, by each kernel; other sizes of code; --large: ten million codes too,
- * beside one million. A query is set beside mere reading of the same codes, which is the limit of any scan. SCRIPT (bench/search_packaged.py) times another
- * FAISS, Debian's package. Times are medians of rounds, ratios medians of the rounds' ratios: one core's are processor
+ * beside one million. A query is set beside mere reading of the same codes, which is the limit of any scan. SCRIPT
+ * (bench/search_packaged.py) times another FAISS, Debian's package. Times are medians of rounds, ratios medians of the rounds' ratios: one core's are processor
  * time, all cores' the clock's, which means little while others work. --check compares the answers and times nothing. */
 #include "index/search_impl.h"
 

@@ -12,7 +12,7 @@
 
 #define VERSION      1
 #define MAGIC        "signet search  " /* and its NUL: 16 bytes */
-#define CHANGED_PART 5                 /* with more than one in so many gone or new, it is built anew */
+#define CHANGED_PART 5                 /* with more than one in so many gone and new, it is built anew */
 
 enum { MAGIC_NBYTES = 16, KIND_NBYTES = 16, FINGERPRINT_NBYTES = 64, RUN_NBYTES = 16, MARK_NBYTES = 2 };
 

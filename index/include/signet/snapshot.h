@@ -13,8 +13,8 @@ typedef enum {
     SG_SNAPSHOT_REBUILT   /* built, and written where that is possible */
 } sg_snapshot_use;
 
-/* As sg_search_build, by the snapshot in `folder` where it is of use: not where more than a fifth of its codes are gone
- * or as many are new. fingerprint (64 hex digits) and generation: the store's, as of the codes that the search was
+/* As sg_search_build, by the snapshot in `folder` where it is of use: not where the codes that are gone and those that
+ * are new are together more than a fifth of its own. fingerprint (64 hex digits) and generation: the store's, as of the codes that the search was
  * filled with. `use` may be NULL. That a snapshot cannot be read or written is no failure. */
 bool sg_snapshot_build(sg_snapshot_use *use, sg_search *search, const char *folder, const char *fingerprint,
                        uint64_t generation, sg_error *err);
