@@ -2,6 +2,7 @@
 #include "searcher_impl.h"
 
 #include <pthread.h>
+#include <signet/cpu.h>
 #include <signet/index_search.h>
 #include <signet/mem.h>
 #include <string.h>
@@ -56,6 +57,7 @@ bool sg_searcher_new(sg_searcher **searcher, sg_index *index, sg_error *err)
 
 typedef struct loading {
     sg_searcher *searcher;
+    int threads; /* of who asked: OpenMP's number is each thread's own */
     sg_error why;
     bool ok;
 } loading;
@@ -63,6 +65,7 @@ typedef struct loading {
 static void *load_beside(void *context)
 {
     loading *l = context;
+    sg_threads_set(l->threads);
     l->ok = load_codes(l->searcher, &l->why);
     return NULL;
 }
@@ -71,7 +74,7 @@ static void *load_beside(void *context)
 static bool open_both(sg_searcher *s, size_t batch, sg_error *err)
 {
     pthread_t thread;
-    loading l = {.searcher = s};
+    loading l = {.searcher = s, .threads = sg_threads()};
     bool beside = pthread_create(&thread, NULL, load_beside, &l) == 0;
     bool ok = sg_index_open_encoder(s->index, batch, err);
     if (!beside) return ok && load_codes(s, err);

@@ -26,7 +26,8 @@ const char *sg_cpu_text(void);
 /* Cores this process may run on (affinity respected), at least 1. */
 int sg_cpu_count(void);
 
-/* Threads that the next parallel region will use (OpenMP), and setting it for the process. 0 = all cores. */
+/* Threads that the next parallel region of this thread will use (OpenMP), and setting it. 0 = all cores, with which a
+ * thread of one's own begins. */
 int sg_threads(void);
 void sg_threads_set(int n);
 
