@@ -81,6 +81,17 @@ read_only() {
         "index add disk/idx photos -q"
         "index remove disk/idx --id 1"
         "index create disk/new --model hash/best.safetensors"
+        "index set disk/idx --id 1 --attribute a=b"
+        "index sync disk/idx photos --prune -q"
+        "index compact disk/idx"
+        "index rebuild disk/idx --kind mih"
+        "index rebuild disk/idx --encoder other/best.safetensors"
+        "index relocate disk/idx photos /elsewhere"
+        "index merge disk/idx idx"
+        "index dedupe disk/idx --keep-apart 1,2"
+        "index copy idx disk/new"
+        "index repair idx -o disk/new"
+        "index export disk/idx -o disk/all.csv"
     )
     for line in "${writers[@]}"; do
         read -ra words <<<"$line"
@@ -95,7 +106,11 @@ data=(fashion-mnist --data-dir "$SIGNET_SOURCE/tests/fixtures/datasets/idx")
 expect signet data export "${data[@]}" --split train --train 3 --query 0 --database 0 --val 0 -q -o photos
 training=(train --arch resnet20 --size 8 --channels 1 --data folder:photos --val 0 --epochs 1 --batch 8 --threads 1 -q)
 expect signet "${training[@]}" --bits 16 -o hash
+expect signet train --weights hash/best.safetensors --data folder:photos --val 0 --loss lsh --bits 24 -q -o other
 expect signet index create idx --model hash/best.safetensors -q
+expect cp -a idx full
+expect signet index add full photos -q
+expect signet index export full -o full.jsonl -q
 i=0
 while read -r file; do cp "$file" "$((i++)).png"; done < <(find photos -name '*.png' | sort | head -n 8)
 
@@ -125,6 +140,11 @@ if [[ -n ${SIGNET_MOUNTS:-} ]]; then
     on_disk '0 8' filled_index index rebuild disk/idx --kind mih -q
     on_disk '0 8' filled_index index set disk/idx --where label=x --attribute label=y -q
     on_disk '0 8' index index sync disk/idx photos -q --threads 1
+    on_disk '0 8 24' index index merge disk/idx full -q
+    on_disk '0 8 24' index index import disk/idx full.jsonl -q
+    on_disk '0 4' empty index export full -o disk/full.csv -q
+    on_disk '0 4' empty index export full -o disk/full.npy --ids disk/ids.npy -q
+    on_disk '0 4' empty index dedupe full --html disk/sheet.html -q
     read_only filled_index
     read_only filled_index_without_lock
 else
