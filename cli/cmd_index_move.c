@@ -148,7 +148,7 @@ static bool run_merge(const cli_call *call, int *status, sg_error *err)
 }
 
 static const cli_option merge_options[] = {
-    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only say what would be done", 0, 0},
+    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "only say what would be done, of each OTHER by itself", 0, 0},
     {"json", 0, CLI_FLAG, AT(json), NULL, "the counts as one JSON object for each OTHER", 0, 0},
     {NULL, 0, CLI_NEW_GROUP, 0, NULL,
      "what comes of it\n"

@@ -1,6 +1,7 @@
 /* signet index repair: a new index of all that is sound in a damaged one. */
 #include "commands.h"
 
+#include <signal.h>
 #include <signet/file.h>
 #include <signet/ingest.h>
 #include <signet/mem.h>
@@ -75,6 +76,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (!cli_need_args(call, 1, 1, "INDEX", err) || !cli_need_out(o->out, "the new index", err)) return false;
     source from = {call->args[0], o->model};
     sg_repair_options options = {copy_encoder, &from, print_lost, (void *)o};
+    signal(SIGPIPE, SIG_IGN); /* who reads only the head of the list does not end the repair */
     if (!sg_store_repair(&c, call->args[0], o->out, &options, err)) return false;
     if (c.lost || c.partly || c.unknown) *status = 1;
     cli_remark(call, "%s: %llu saved, %llu lost, %llu without their outputs, %llu of which nothing is left",
