@@ -106,12 +106,40 @@ static bool compare_had(void *context, const sg_item *item, sg_error *err)
            (!sg_batch_due(&r->batch) || commit(r, err));
 }
 
+typedef struct pairs {
+    uint64_t (*v)[2];
+    size_t n, cap;
+} pairs;
+
+static bool take_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
+{
+    pairs *p = context;
+    if (!sg_grow(&p->v, &p->cap, p->n + 1, sizeof *p->v)) return sg_fail_memory(err, "pairs");
+    p->v[p->n][0] = a;
+    p->v[p->n++][1] = b;
+    return true;
+}
+
+/* The old index's pairs come at the end: it may have lost some since they came before. */
+static bool drop_pairs(reencode *r, sg_error *err)
+{
+    pairs p = {0};
+    sg_store *fresh = r->fresh->store;
+    bool ok = sg_store_pairs(fresh, take_pair, &p, err);
+    for (size_t i = 0; ok && i < p.n; i++)
+        ok = sg_batch_change(&r->batch, err) && sg_store_pair_set(fresh, p.v[i][0], p.v[i][1], false, err) &&
+             (!sg_batch_due(&r->batch) || commit(r, err));
+    sg_free(p.v);
+    return ok && commit(r, err);
+}
+
 /* Leaves in the new index, and in the list, what the old one has too. */
 static bool settle_had(reencode *r, sg_error *err)
 {
     size_t kept = 0;
     if (!sg_store_each(r->fresh->store, take_had, r, err)) return false;
     if (r->nhad == 0) return true;
+    if (!drop_pairs(r, err)) return false;
     if (!sg_store_each(r->old->store, compare_had, r, err)) return false;
     for (size_t i = 0; i < r->nhad; i++) {
         if (r->had[i].sound)

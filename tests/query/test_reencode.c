@@ -214,6 +214,23 @@ static void test_goes_on(void **state)
     reencode("other.safetensors", "current encoded 0 resumed 0 changed 0 gone 0 broken 0", "");
 }
 
+/* A mark that came with a call that was cut short, and was taken back since, does not come back. */
+static void test_pair_taken_back(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_store *store;
+    make_album();
+    put_picture("strange.png", 7);
+    static const char *const paths[] = {"album/a.png", "strange.png", "album/c.png"};
+    begin("other.safetensors", paths, 3);
+    assert_true(sg_store_open(&store, BESIDE, true, 0, &err) && sg_store_begin(store, &err));
+    assert_true(sg_store_pair_set(store, 1, 3, true, &err) && sg_store_commit(store, &err));
+    sg_store_close(store);
+    reencode("other.safetensors", "encoded 1 resumed 2 changed 0 gone 0 broken 0", "");
+    assert_index("other.safetensors", whole);
+}
+
 /* A disk that is not mounted takes nothing away. */
 static void test_out_of_sight(void **state)
 {
@@ -468,12 +485,19 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_other_model),    scratch_test(test_files_not_as_they_were),
-        scratch_test(test_goes_on),        scratch_test(test_out_of_sight),
-        scratch_test(test_unreadable),     scratch_test(test_outputs_stay),
-        scratch_test(test_foreign),        scratch_test(test_bare),
-        scratch_test(test_readers),        scratch_test(test_folder),
-        scratch_test(test_fails),          scratch_test(test_dry_run),
+        scratch_test(test_other_model),
+        scratch_test(test_files_not_as_they_were),
+        scratch_test(test_goes_on),
+        scratch_test(test_out_of_sight),
+        scratch_test(test_pair_taken_back),
+        scratch_test(test_unreadable),
+        scratch_test(test_outputs_stay),
+        scratch_test(test_foreign),
+        scratch_test(test_bare),
+        scratch_test(test_readers),
+        scratch_test(test_folder),
+        scratch_test(test_fails),
+        scratch_test(test_dry_run),
         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
