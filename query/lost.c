@@ -90,12 +90,24 @@ static bool is_absent(const char *path, struct stat *st, const char **doubt)
     return false;
 }
 
-/* Of a file that is absent: asks the nearest folder above that exists, down to `folder`. path is cut to that place. */
-static const char *doubt_above(char *path, const char *folder)
+typedef struct judging {
+    const char *folder;
+    bool empty;
+    sg_lost_tell tell;
+    void *context;
+    char *place, *told;    /* the place that was last asked, and the last one that was told */
+    bool in_folder;        /* place was asked for a folder in it */
+    const char *doubt;     /* about place */
+    const char *asked_for; /* a file for which it was asked: all in the same folder have the same answer */
+} judging;
+
+/* Of a file that is absent: asks the nearest folder above that exists, down to the one that is judged. path is cut to that
+ * place. */
+static const char *doubt_above(judging *j, char *path)
 {
     struct stat st;
     const char *doubt;
-    size_t nfolder = strlen(folder), above = 0;
+    size_t nfolder = strlen(j->folder), above = 0;
     for (;; above++) {
         char *slash = strrchr(path, '/');
         if (slash == path) slash++;
@@ -103,19 +115,12 @@ static const char *doubt_above(char *path, const char *folder)
         if (!is_absent(path, &st, &doubt)) break;
         if (strlen(path) <= nfolder) return "is not there: a disk that is not mounted?";
     }
-    if (doubt) return doubt;
-    return S_ISDIR(st.st_mode) ? doubt_of_folder(path, st.st_dev, above > 0) : NULL;
+    if (doubt || !S_ISDIR(st.st_mode)) return doubt;
+    /* Many folders may be missing in one. */
+    if (j->place && j->in_folder == (above > 0) && strcmp(j->place, path) == 0) return j->doubt;
+    j->in_folder = above > 0;
+    return doubt_of_folder(path, st.st_dev, j->in_folder);
 }
-
-typedef struct judging {
-    const char *folder;
-    bool empty;
-    sg_lost_tell tell;
-    void *context;
-    char *place, *told;    /* the place that was last asked, and the last one that was told */
-    const char *doubt;     /* about place */
-    const char *asked_for; /* a file for which it was asked: all in the same folder have the same answer */
-} judging;
 
 static size_t folder_nbytes(const char *path)
 {
@@ -148,10 +153,11 @@ static bool judge(sg_lost *lost, judging *j, sg_error *err)
         fate = doubt ? SG_LOST_KEPT : S_ISREG(st.st_mode) ? SG_LOST_THERE : SG_LOST_GONE;
     } else {
         if (!j->asked_for || !same_folder(j->asked_for, lost->path)) {
+            char *place = sg_strdup(lost->path);
+            if (!place) return sg_fail_memory(err, lost->path);
+            j->doubt = doubt_above(j, place);
             sg_free(j->place);
-            j->place = sg_strdup(lost->path);
-            if (!j->place) return sg_fail_memory(err, lost->path);
-            j->doubt = doubt_above(j->place, j->folder);
+            j->place = place;
             j->asked_for = lost->path;
         }
         if (j->doubt && !tell_once(j, j->place, j->doubt, err)) return false;
