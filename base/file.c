@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PIECE_NBYTES ((size_t)1 << 16) /* read at once where the size is not known */
+#define WAIT_MS      250               /* an interrupt that comes just before a wait is seen after it */
 
 /* Opens a regular file for reading; *size is its size now. O_NONBLOCK: a pipe must not keep us waiting. */
 static bool open_regular(int *fd, size_t *size, const char *path, sg_error *err)
@@ -45,7 +46,7 @@ static bool read_some(size_t *got, int fd, void *bytes, size_t nbytes, const cha
 {
     for (;;) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
-        int ready = poll(&wait, 1, -1);
+        int ready = poll(&wait, 1, WAIT_MS);
         if (!sg_interrupt_check(err)) return false;
         if (ready < 0 && errno != EINTR) break;
         if (ready <= 0) continue;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define PIECE_NBYTES      ((size_t)64 << 10)
+#define WAIT_MS           250 /* an interrupt that comes just before a wait is seen after it */
 #define ANSWER_NBYTES_MAX ((size_t)1 << 30)
 #define STDIN_NBYTES                                                                                         \
     (SG_REQUEST_NBYTES / 4 * 3 - PIECE_NBYTES) /* fits a request as base64, with what else is asked */
@@ -54,7 +55,7 @@ void sg_client_close(sg_client *client)
 static bool wait_for(sg_client *c, short events, sg_error *err)
 {
     struct pollfd fd = {.fd = c->fd, .events = events};
-    int ready = poll(&fd, 1, -1);
+    int ready = poll(&fd, 1, WAIT_MS);
     if (!sg_interrupt_check(err)) return false;
     return ready >= 0 || errno == EINTR || sg_fail_errno(err, errno, "%s: cannot wait", c->path);
 }

@@ -1,5 +1,6 @@
 #include "scratch.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <signet/file.h>
 #include <signet/interrupt.h>
@@ -61,7 +62,7 @@ static void test_waiting_for_input(void **state)
     }
     assert_int_equal(write(input[1], "some", 4), 4);
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    usleep(50000); /* so that it waits in poll */
+    usleep(50000); /* by then it mostly waits */
     kill(child, SIGINT);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -70,12 +71,43 @@ static void test_waiting_for_input(void **state)
     for (int i = 0; i < 2; i++) close(input[i]), close(ready[i]);
 }
 
+static void *set_soon(void *context)
+{
+    usleep(20000);
+    sg_interrupt_set(true);
+    return context;
+}
+
+/* What no signal ends, a flag does: another thread's, or that of a signal which came just before the wait. */
+static void test_a_flag_ends_waiting(void **state)
+{
+    (void)state;
+    int input[2], before = dup(STDIN_FILENO);
+    char *bytes;
+    size_t nbytes;
+    sg_error err = {0};
+    pthread_t thread;
+    assert_int_equal(pipe(input), 0);
+    assert_int_equal(dup2(input[0], STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(pthread_create(&thread, NULL, set_soon, NULL), 0);
+    alarm(100); /* rather than wait for ever */
+    assert_false(sg_file_read(&bytes, &nbytes, "-", 1000, &err));
+    alarm(0);
+    assert_int_equal(err.code, SG_ERR_INTERRUPTED);
+    pthread_join(thread, NULL);
+    sg_interrupt_set(false);
+    dup2(before, STDIN_FILENO);
+    close(before);
+    for (int i = 0; i < 2; i++) close(input[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flag),
         cmocka_unit_test(test_the_second_signal_ends),
         cmocka_unit_test(test_waiting_for_input),
+        cmocka_unit_test(test_a_flag_ends_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,7 +249,7 @@ static pid_t start_writer(bool with_heir)
         if (!sg_out_open(&out, "f", NULL) || !sg_out_write(out, bytes, sizeof bytes, NULL)) _exit(1);
         if (with_heir && fork() == 0) {
             /* Holds the lock (and the pipe) until the folder has a file named "go". */
-            for (int i = 0; i < 5000 && !sg_path_exists("go"); i++) usleep(2000);
+            for (int i = 0; i < 60000 && !sg_path_exists("go"); i++) usleep(2000);
             _exit(0);
         }
         if (write(ready[1], "r", 1) != 1) _exit(1);
@@ -291,7 +291,7 @@ static void test_a_lock_keeps_the_temporary(void **state)
     sg_out_sweep(".");
     assert_int_equal(files_in("."), 1);
     scratch_put("go", "", 0);
-    for (int i = 0; i < 500 && files_in(".") == 2; i++) {
+    for (int i = 0; i < 12000 && files_in(".") == 2; i++) {
         usleep(10000);
         sg_out_sweep(".");
     }

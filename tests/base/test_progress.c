@@ -5,6 +5,8 @@
 #include <signet/progress.h>
 #include <sys/ioctl.h>
 
+#define LONG 100.0 /* seconds: more than a busy machine takes between two lines here */
+
 /* A terminal of that many columns; *shown is its other end, from which what was written can be read. */
 static FILE *terminal(int *shown, unsigned short columns)
 {
@@ -29,19 +31,21 @@ static void test_a_line_on_a_terminal(void **state)
     int shown;
     FILE *out = terminal(&shown, 200);
     sg_progress p;
-    sg_progress_init(&p, out, "encode", "images", 4000);
+    sg_progress_init(&p, out, "encode", "images", 303000);
+    p.shown += LONG;
     sg_progress_update(&p, 1, NULL); /* too early */
     assert_shown(shown, "");
-    p.started -= 10.0;
-    p.shown -= 1.0;
-    sg_progress_update(&p, 1000, "loss 0.5");
-    assert_shown(shown, "\rencode  1000/4000 images  100/s  0:30 left  loss 0.5\033[K");
-    sg_progress_update(&p, 1001, NULL); /* too soon */
+    p.started -= 3000.0;
+    p.shown -= 2 * LONG;
+    sg_progress_update(&p, 300000, "loss 0.5");
+    assert_shown(shown, "\rencode  300000/303000 images  100/s  0:30 left  loss 0.5\033[K");
+    p.shown += LONG;
+    sg_progress_update(&p, 300001, NULL); /* too soon */
     assert_shown(shown, "");
-    p.started -= 39990.0;
-    p.shown -= 1.0;
-    sg_progress_update(&p, 2000, NULL);
-    assert_shown(shown, "\rencode  2000/4000 images  0.05/s  11:06:40 left\033[K");
+    p.started -= 3997000.0;
+    p.shown -= 2 * LONG;
+    sg_progress_update(&p, 301000, NULL);
+    assert_shown(shown, "\rencode  301000/303000 images  0.08/s  7:22:58 left\033[K");
     sg_progress_end(&p);
     assert_shown(shown, "\r\033[K");
     sg_progress_end(&p); /* the line is gone already */

@@ -78,7 +78,7 @@ grep -aq "$parent" second/usf/best.safetensors || fail 'the second usf does not 
 # Stopped in the middle of training, which would take minutes.
 "${experiment[@]}" -o stopped --models usf --epochs 100000 >out 2>err &
 pid=$!
-for ((i = 0; i < 300; i++)); do
+for ((i = 0; i < 3000; i++)); do
     [[ -e stopped/usf/train.jsonl ]] && break
     sleep 0.1
 done

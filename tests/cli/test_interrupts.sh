@@ -1,7 +1,7 @@
 #!/bin/bash
 # Ctrl-C and SIGKILL in the middle of everything: one line, exit status 130, nothing half-written, what is there goes on.
 # A command may be done before its signal comes (a fast machine), or get it while it still starts (a slow one): both are
-# sound ends. What is checked holds for any moment.
+# sound ends. What is checked holds for any moment: before the work began, nothing is said of it.
 set -uo pipefail
 : "${SIGNET:?the program}" "${SIGNET_SOURCE:?}"
 scratch=$(mktemp -d)
@@ -84,7 +84,8 @@ interrupt 0.3 'signet: interrupted' codes.npy encode "${slowly[@]}" --npy codes.
 rm -f codes.npy
 interrupt 0.3 'signet: interrupted' codes.npy encode "${slowly[@]}" --npy codes.npy --data folder:many --split database
 interrupt 0.3 'signet: interrupted' '' eval "${slowly[@]}" --data folder:many
-interrupt 0.2 'signet: interrupted' '' classify --model classes/best.safetensors --threads 1 - < <(sleep 1)
+mkfifo never # open for writing too, it does not end
+interrupt 0.2 'signet: interrupted' '' classify --model classes/best.safetensors --threads 1 - <>never
 interrupt 0.3 'signet: interrupted' attacked/attack.csv attack --model "$fast" --threads 1 --iterations 1000000 -q -o attacked \
     "$picture"
 if [[ -e /usr/share/datasets/fashion-mnist ]]; then # large enough
@@ -94,7 +95,7 @@ fi
 
 # --- the index ---
 expect create signet index create idx --model "$slow" -q
-interrupt 0.3 'signet: idx keeps * added and 0 updated: interrupted' '' index add idx many --threads 1 -q
+interrupt 0.3 'signet: ?(idx keeps * added and 0 updated: )interrupted' '' index add idx many --threads 1 -q
 expect sound signet index verify idx -q
 timeout --foreground -s KILL 0.3 "$SIGNET" index add idx many --threads 1 -q >out 2>err
 expect sound signet index verify idx -q
@@ -105,7 +106,7 @@ expect again signet index add idx many --threads 1 -q
 # Encoding anew goes on where it was cut short; until it is done the old codes answer.
 expect longer signet train --weights "$slow" --data folder:photos --val 0 --bits 24 --train 1 --epochs 1 --batch 8 --threads 1 -q -o longer
 anew=(index rebuild idx --encoder longer/best.safetensors --threads 1 -q)
-interrupt 0.3 'signet: idx is as it was; * are encoded anew, *: interrupted' '' "${anew[@]}"
+interrupt 0.3 'signet: ?(idx is as it was; * are encoded anew, *: )interrupted' '' "${anew[@]}"
 expect sound signet index verify idx -q
 timeout --foreground -s KILL 0.3 "$SIGNET" "${anew[@]}" >out 2>err
 expect sound signet index verify idx -q
@@ -118,7 +119,7 @@ clean .
 
 # --- a run: what earlier epochs wrote stays, and says that it is unfinished ---
 long=(train --arch resnet20 --size 8 --channels 1 --data folder:photos --val 0 --batch 4 --epochs 1000000 --threads 1 -q)
-interrupt 0.7 'signet: training ended after * of 1000000 epochs, which run keeps: interrupted' '' "${long[@]}" -o run
+interrupt 0.7 'signet: ?(training ended after * of 1000000 epochs, which run keeps: )interrupted' '' "${long[@]}" -o run
 ! grep -qs finished run/train.jsonl || fail "an interrupted run calls itself finished"
 [[ ! -e run/train.jsonl ]] || expect model signet model info --check run/last.safetensors
 timeout --foreground -s KILL 0.5 "$SIGNET" "${long[@]}" -o run >out 2>err

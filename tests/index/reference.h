@@ -7,6 +7,7 @@
 #include <signet/random.h>
 #include <signet/store.h>
 
+#define WAIT_MS     120000 /* for another process, at most: much more than it takes on a busy machine */
 #define FINGERPRINT "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 typedef struct ref_item {

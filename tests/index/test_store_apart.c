@@ -172,7 +172,7 @@ static void test_state_is_kept(void **state)
     assert_string_equal(err.message,
                         "idx: a process that may not write lock.mdb is reading this index (waited 0.1 s)");
     assert_int_equal(write(go[1], &byte, 1), 1);
-    assert_true(sg_store_open(&store, "idx", true, 20000, &err));
+    assert_true(sg_store_open(&store, "idx", true, WAIT_MS, &err));
     wait_for(child);
     update_all(store, &ref, n, 8);
     assert_equals(store, &ref);

@@ -109,7 +109,7 @@ static void compact_quietly(void)
 {
     sg_error err = {0};
     sg_store_sizes sizes;
-    if (!sg_store_compact(&sizes, "idx", false, 20000, &err)) {
+    if (!sg_store_compact(&sizes, "idx", false, WAIT_MS, &err)) {
         print_message("%s\n", err.message);
         _exit(2);
     }
@@ -236,6 +236,9 @@ static void test_changes_under_a_walk(void **state)
 
 /* --- many processes ----------------------------------------------------------------------------------------- */
 
+/* Between two looks of a reader: a writer that opens the index must come upon a moment without readers apart. */
+#define PAUSE_US 5000
+
 static void compact_on(int rounds)
 {
     for (int i = 0; i < rounds; i++) compact_quietly();
@@ -252,7 +255,7 @@ static void add_on(uint64_t writer, int batches)
         sg_store *store;
         sg_put_kind kind;
         uint64_t id, other;
-        if (!sg_store_open(&store, "idx", true, 20000, &err) || !sg_store_begin(store, &err)) _exit(2);
+        if (!sg_store_open(&store, "idx", true, WAIT_MS, &err) || !sg_store_begin(store, &err)) _exit(2);
         for (uint64_t i = 0; i < BATCH; i++) {
             uint64_t content = writer * 1000000 + (uint64_t)b * BATCH + i;
             snprintf(path, sizeof path, "/%llu", (unsigned long long)content);
@@ -279,7 +282,7 @@ static void watch(uint64_t until)
         if (n < before || n % BATCH != 0 || generation != 1 + n / BATCH) _exit(3);
         sg_free(codes);
         sg_free(ids);
-        nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+        usleep(PAUSE_US);
     }
     assert_sound(store);
     _exit(0);
@@ -350,7 +353,7 @@ static void test_killed(void **state)
     for (int i = 0; i < 20; i++) {
         pid_t child = fork();
         if (child == 0) compact_on(1000000);
-        nanosleep(&(struct timespec){.tv_nsec = (long)sg_rng_below(&rng, 40 * 1000 * 1000)}, NULL);
+        usleep((useconds_t)sg_rng_below(&rng, 40 * 1000));
         kill(child, SIGKILL);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);

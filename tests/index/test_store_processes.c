@@ -28,7 +28,7 @@ static void test_second_writer(void **state)
     if (child == 0) {
         sg_store *first = open_store("idx", true);
         if (write(ready[1], &byte, 1) != 1 || read(go[0], &byte, 1) != 1) _exit(1);
-        nanosleep(&(struct timespec){.tv_nsec = 100 * 1000 * 1000}, NULL);
+        usleep(100 * 1000);
         sg_store_close(first);
         _exit(0);
     }
@@ -44,7 +44,7 @@ static void test_second_writer(void **state)
     sg_interrupt_set(false);
     sg_store_close(open_store("idx", false)); /* a reader does not wait */
     assert_int_equal(write(go[1], &byte, 1), 1);
-    assert_true(sg_store_open(&store, "idx", true, 20000, &err)); /* waits, and gets the place */
+    assert_true(sg_store_open(&store, "idx", true, WAIT_MS, &err)); /* waits, and gets the place */
     sg_store_close(store);
     wait_for(child);
 }

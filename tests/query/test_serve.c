@@ -15,7 +15,7 @@
 #include <sys/un.h>
 
 #define SOCKET "server.socket"
-#define WAIT   20000 /* ms, at most, for anything */
+#define WAIT   120000 /* ms, at most, for anything */
 
 typedef struct running {
     pthread_t thread;
@@ -522,6 +522,38 @@ static void test_client_files(void **state)
     assert_int_equal(err.code, SG_ERR_IO);
 }
 
+static void *interrupt_soon(void *context)
+{
+    usleep(20000);
+    sg_interrupt_set(true);
+    return context;
+}
+
+/* A server that does not answer; whoever sets the flag, by a signal or not, ends the wait for it. */
+static void test_client_is_interrupted(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_client *client;
+    sg_answer answer;
+    sg_request request = SG_REQUEST_INIT;
+    pthread_t thread;
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address) | listen(fd, 1), 0);
+    assert_true(sg_client_open(&client, SOCKET, &err));
+    request.id = 1;
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, NULL), 0);
+    alarm(100); /* rather than wait for ever */
+    assert_false(sg_client_ask(&answer, client, &request, &err));
+    alarm(0);
+    assert_int_equal(err.code, SG_ERR_INTERRUPTED);
+    pthread_join(thread, NULL);
+    sg_interrupt_set(false);
+    sg_client_close(client);
+    close(fd);
+}
+
 /* --- sockets --- */
 
 static const sg_serve_options three_nearest = {.ask = {.k = 3, .radius = -1}};
@@ -578,20 +610,43 @@ static void test_sockets(void **state)
 
 /* --- an index that changes --- */
 
-/* Another process removes an item. */
-static void remove_item(uint64_t id)
+/* Another process, which removes an item when it is told to. It is begun before the server's thread: in the copy of a
+ * process with threads a lock may be held for ever. */
+typedef struct remover {
+    pid_t process;
+    int tell;
+} remover;
+
+static void remove_when_told(int fd)
 {
     sg_error err = {0};
-    int status;
-    pid_t child = fork();
-    if (child == 0) {
-        sg_store *store;
-        bool ok = sg_store_open(&store, "idx", true, 0, &err) && sg_store_begin(store, &err) &&
-                  sg_store_remove(store, id, &err) && sg_store_commit(store, &err);
-        sg_store_close(store);
-        _exit(ok ? 0 : 1);
+    sg_store *store = NULL;
+    uint64_t id;
+    bool ok = read(fd, &id, sizeof id) == sizeof id && sg_store_open(&store, "idx", true, WAIT, &err) &&
+              sg_store_begin(store, &err) && sg_store_remove(store, id, &err) && sg_store_commit(store, &err);
+    sg_store_close(store);
+    _exit(ok ? 0 : 1);
+}
+
+static remover begin_remover(void)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    remover r = {fork(), fds[1]};
+    if (r.process == 0) {
+        close(fds[1]);
+        remove_when_told(fds[0]);
     }
-    assert_int_equal(waitpid(child, &status, 0), child);
+    close(fds[0]);
+    return r;
+}
+
+static void remove_item(const remover *r, uint64_t id)
+{
+    int status;
+    assert_int_equal(write(r->tell, &id, sizeof id), sizeof id);
+    close(r->tell);
+    assert_int_equal(waitpid(r->process, &status, 0), r->process);
     assert_int_equal(status, 0);
 }
 
@@ -609,13 +664,14 @@ static void test_index_changes(void **state)
     assert_int_equal(add_path("new.png", NULL).added, 1);
     assert_int_equal(rename("idx", "second"), 0);
     assert_int_equal(rename("first", "idx"), 0);
+    const remover other = begin_remover();
     start(&r);
     int fd = raw_connect();
     raw_say(fd, "{\"image\":\"pictures/003.png\",\"k\":1}\n");
     assert_true(raw_line(line, sizeof line, fd));
     assert_non_null(strstr(line, "003.png\",\"distance\":0}"));
     assert_non_null(strstr(line, "\"items\":8,"));
-    remove_item(4); /* ids follow the order of names: 003.png */
+    remove_item(&other, 4); /* ids follow the order of names: 003.png */
     raw_say(fd, "{\"image\":\"pictures/003.png\",\"k\":8}\n");
     assert_true(raw_line(line, sizeof line, fd));
     assert_non_null(strstr(line, "\"items\":7,"));
@@ -707,12 +763,19 @@ static void test_line_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_answers),           scratch_test(test_errors_are_lines),
-        scratch_test(test_long_lines),        scratch_test(test_bad_clients),
-        scratch_test(test_many_clients),      scratch_test(test_places),
-        scratch_test(test_memory_is_bounded), scratch_test(test_client_files),
-        scratch_test(test_sockets),           scratch_test(test_index_changes),
-        scratch_test(test_line_reranked),     scratch_test(test_line_without_memory),
+        scratch_test(test_answers),
+        scratch_test(test_errors_are_lines),
+        scratch_test(test_long_lines),
+        scratch_test(test_bad_clients),
+        scratch_test(test_many_clients),
+        scratch_test(test_places),
+        scratch_test(test_memory_is_bounded),
+        scratch_test(test_client_files),
+        scratch_test(test_client_is_interrupted),
+        scratch_test(test_sockets),
+        scratch_test(test_index_changes),
+        scratch_test(test_line_reranked),
+        scratch_test(test_line_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
