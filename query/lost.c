@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signet/file.h>
 #include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <stdlib.h>
@@ -53,14 +54,34 @@ static bool is_other_disk(DIR *dir, const struct dirent *entry, dev_t device)
            st.st_dev != device;
 }
 
+/* A folder in which disks come and go by custom (Filesystem Hierarchy Standard 3.0; udisks has one for each user in /media
+ * and /run/media), and which is no disk itself? */
+static bool is_for_disks(const char *path, dev_t device)
+{
+    static const char *const folders[] = {"/mnt", "/media", "/run/media", "/media/", "/run/media/"};
+    struct stat above;
+    const char *base = sg_path_base(path);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        const size_t n = strlen(folders[i]);
+        const bool user = folders[i][n - 1] == '/';
+        if (user ? base != path + n || strncmp(path, folders[i], n) != 0 : strcmp(path, folders[i]) != 0)
+            continue;
+        char parent[16];
+        snprintf(parent, sizeof parent, "%.*s", base - path > 1 ? (int)(base - path - 1) : 1, path);
+        return stat(parent, &above) == 0 && above.st_dev == device;
+    }
+    return false;
+}
+
 /* What a folder that ought to have held a file, or (in_folder) a folder with it, says of that: NULL when it can be
  * believed. Where disks come and go with their folders, a folder that is not there may be a disk's. */
 static const char *doubt_of_folder(const char *path, dev_t device, bool in_folder)
 {
-    DIR *dir = opendir(path);
     const struct dirent *entry;
     size_t n = 0;
     bool disks = false;
+    if (in_folder && is_for_disks(path, device)) return "is where disks are mounted: one that is not?";
+    DIR *dir = opendir(path);
     if (!dir) return strerror(errno);
     while (errno = 0, (entry = readdir(dir)) && !(n > 0 && (disks || !in_folder))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;

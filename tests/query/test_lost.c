@@ -38,10 +38,28 @@ static void test_among_disks(void **state)
     assert_fate("/proc/self/status/a.png", "/proc", SG_LOST_GONE, ""); /* a file in the place of its folder */
 }
 
+/* By custom: whatever is in them now, unless they are disks themselves. */
+static void test_where_disks_come_and_go(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"/media", "/mnt", "/run/media"};
+    char path[64], told[128];
+    struct stat st, above;
+    for (size_t i = 0; i < 3; i++) {
+        if (stat(places[i], &st) != 0 || stat(i == 2 ? "/run" : "/", &above) != 0 ||
+            st.st_dev != above.st_dev)
+            continue;
+        snprintf(path, sizeof path, "%s/no-such-disk/more/a.png", places[i]);
+        snprintf(told, sizeof told, "%s is where disks are mounted: one that is not?\n", places[i]);
+        assert_fate(path, places[i], SG_LOST_KEPT, told);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         scratch_test(test_among_disks),
+        scratch_test(test_where_disks_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
