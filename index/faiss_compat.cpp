@@ -4,11 +4,17 @@
 #include <exception>
 #include <faiss/IndexBinaryFlat.h>
 #include <faiss/IndexBinaryIVF.h>
+#include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/index_factory.h>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <sys/mman.h>
+
+extern "C" {
+#include <signet/interrupt.h>
+}
 
 /* What `make` makes, or NULL and the reason that it threw. */
 static faiss::IndexBinary *guarded(const std::function<faiss::IndexBinary *()> &make, char *why, size_t size)
@@ -60,6 +66,25 @@ void sg_faiss_binary_free(void *index)
 
 /* --- IVF --- */
 
+namespace
+{
+
+/* FAISS asks for it between the steps of its training, and throws. */
+struct interrupt : faiss::InterruptCallback {
+    bool want_interrupt() override
+    {
+        return sg_interrupted();
+    }
+};
+
+} // namespace
+
+static void heed_interrupts()
+{
+    static std::once_flag once;
+    std::call_once(once, [] { faiss::InterruptCallback::instance = std::make_unique<interrupt>(); });
+}
+
 static const faiss::IndexBinaryIVF &ivf_of(const void *index)
 {
     return *static_cast<const faiss::IndexBinaryIVF *>(static_cast<const faiss::IndexBinary *>(index));
@@ -70,6 +95,7 @@ void *sg_faiss_ivf_new(size_t nbits, size_t nlists, size_t nprobes, const uint8_
 {
     return guarded(
         [&] {
+            heed_interrupts();
             auto quantizer =
                 std::make_unique<faiss::IndexBinaryFlat>(static_cast<faiss::IndexBinary::idx_t>(nbits));
             if (centroids) quantizer->add(static_cast<faiss::IndexBinary::idx_t>(nlists), centroids);

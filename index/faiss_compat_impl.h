@@ -18,7 +18,8 @@ void *sg_faiss_flat_new(size_t nbits, size_t n, uint8_t **codes, char *why, size
 void sg_faiss_binary_free(void *index); /* NULL is allowed */
 
 /* A binary IVF of nlists lists, of which FAISS's own search looks through nprobes, over a flat quantizer with these
- * centroids (nlists, nbits / 8); NULL: to be trained. */
+ * centroids (nlists, nbits / 8); NULL: to be trained,
+ * which fails when it is interrupted. */
 void *sg_faiss_ivf_new(size_t nbits, size_t nlists, size_t nprobes, const uint8_t *centroids, char *why,
                        size_t size);
 /* Adds codes (n, nbits / 8) under numbers (n) to lists (n) of it. */

@@ -7,6 +7,7 @@
 #include <faiss/c_api/error_c.h>
 #include <math.h>
 #include <signet/hash.h>
+#include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <string.h>
 
@@ -87,7 +88,8 @@ static bool train(const sg_ivf *ivf, const sg_search_rows *codes, sg_error *err)
     for (size_t i = 0; i < n; i++)
         memcpy(sample + i * nbytes, distinct_code(ivf, codes, i * ivf->ndistinct / n), nbytes);
     bool ok = faiss_IndexBinary_train(ivf->index, (idx_t)n, sample) == 0;
-    if (!ok) sg_fail(err, SG_ERR_MEMORY, "FAISS: cannot train an IVF: %s", faiss_get_last_error());
+    if (!ok && sg_interrupt_check(err))
+        sg_fail(err, SG_ERR_MEMORY, "FAISS: cannot train an IVF: %s", faiss_get_last_error());
     sg_free(sample);
     return ok;
 }
@@ -132,7 +134,7 @@ static bool add(sg_ivf *ivf, const sg_search_rows *codes, const uint32_t *given,
             numbers[i] = (int64_t)(d + i);
             if (given) lists[i] = given[d + i];
         }
-        ok = given || assign(lists, ivf, block, n, nbytes, err);
+        ok = sg_interrupt_check(err) && (given || assign(lists, ivf, block, n, nbytes, err));
         if (ok && !sg_faiss_ivf_add(ivf->index, n, block, numbers, lists, why, sizeof why))
             ok = sg_fail(err, SG_ERR_MEMORY, "FAISS: cannot fill an IVF: %s", why);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signet/file.h>
 #include <signet/hash.h>
+#include <signet/interrupt.h>
 #include <signet/mem.h>
 #include <signet/snapshot.h>
 #include <string.h>
@@ -253,7 +254,8 @@ bool sg_snapshot_build(sg_snapshot_use *use, sg_search *search, const char *fold
     char *path = path_of(folder, search->kind->name);
     if (!path) return sg_fail_memory(err, "snapshot");
     bool ok = try(search, path, &now, use);
-    if (!ok && (ok = sg_search_build(search, err))) {
+    /* What cannot be read because of an interrupt is not built instead. */
+    if (!ok && sg_interrupt_check(err) && (ok = sg_search_build(search, err))) {
         *use = SG_SNAPSHOT_REBUILT;
         leave(folder, path, search, &now);
     }

@@ -1,8 +1,12 @@
 /* All kinds of search: exact ones find what sorting everything finds, the others nearly all of it, and say so. */
+#include "index/faiss_compat_impl.h"
+
 #include "base/scratch.h"
 #include "crowd.h"
+#include <faiss/c_api/IndexBinary_c.h>
 #include <limits.h>
 #include <signet/cpu.h>
+#include <signet/interrupt.h>
 #include <signet/search.h>
 
 typedef struct set {
@@ -336,6 +340,27 @@ static void test_params(void **state)
     sg_kv_clear(&kv);
 }
 
+/* The lists of ivf take long to make: neither FAISS nor what comes after it goes on. */
+static void test_interrupt(void **state)
+{
+    (void)state;
+    enum { N = 2000 };
+    char why[256];
+    sg_error err = {0};
+    sg_search *search;
+    set s = make_set(64, N, 5, 1);
+    void *index = sg_faiss_ivf_new(64, 10, 1, NULL, why, sizeof why);
+    sg_interrupt_set(true);
+    const bool trained = faiss_IndexBinary_train(index, N, s.codes) == 0,
+               made = sg_search_new(&search, "ivf", NULL, 64, s.codes, s.ids, N, &err);
+    sg_interrupt_set(false);
+    assert_false(trained || made);
+    assert_int_equal(err.code, SG_ERR_INTERRUPTED);
+    assert_int_equal(faiss_IndexBinary_train(index, N, s.codes), 0);
+    sg_faiss_binary_free(index);
+    free_set(&s);
+}
+
 static bool whole_search(const char *kind, sg_error *err)
 {
     uint8_t codes[60 * 8];
@@ -367,10 +392,11 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),  cmocka_unit_test(test_mih_at_size),
-        cmocka_unit_test(test_recall), cmocka_unit_test(test_ivf_equal_codes),
-        cmocka_unit_test(test_masked), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_params), cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_exact),          cmocka_unit_test(test_mih_at_size),
+        cmocka_unit_test(test_recall),         cmocka_unit_test(test_ivf_equal_codes),
+        cmocka_unit_test(test_masked),         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_params),         cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

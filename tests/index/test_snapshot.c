@@ -6,6 +6,7 @@
 #include <math.h>
 #include <signal.h>
 #include <signet/hash.h>
+#include <signet/interrupt.h>
 #include <signet/search.h>
 #include <signet/snapshot.h>
 #include <sys/resource.h>
@@ -269,6 +270,28 @@ static void test_unwritable(void **state)
     free_live(&l);
 }
 
+/* Interrupted while it is read: not built instead. */
+static void test_interrupt(void **state)
+{
+    (void)state;
+    static const kind *const kinds[] = {&mih, &ivf};
+    for (size_t i = 0; i < 2; i++) {
+        live l = make_live(64, 200, 1);
+        sg_error err = {0};
+        sg_search *search;
+        assert_use(SG_SNAPSHOT_REBUILT, &l, kinds[i]);
+        assert_true(begin(&search, &l, kinds[i], &err));
+        sg_interrupt_set(true);
+        const bool ok = sg_snapshot_build(NULL, search, ".", FINGERPRINT, l.generation, &err);
+        sg_interrupt_set(false);
+        assert_false(ok);
+        assert_int_equal(err.code, SG_ERR_INTERRUPTED);
+        sg_search_free(search);
+        assert_use(SG_SNAPSHOT_CURRENT, &l, kinds[i]);
+        free_live(&l);
+    }
+}
+
 static const char *file_of(const kind *k)
 {
     return k == &mih ? "search.mih" : "search.ivf";
@@ -403,13 +426,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_use),
-        scratch_test(test_none),
-        scratch_test(test_foreign),
-        scratch_test(test_unwritable),
-        scratch_test(test_damage),
-        scratch_test(test_forged),
-        scratch_test(test_without_memory),
+        scratch_test(test_use),        scratch_test(test_none),           scratch_test(test_foreign),
+        scratch_test(test_unwritable), scratch_test(test_interrupt),      scratch_test(test_damage),
+        scratch_test(test_forged),     scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
