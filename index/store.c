@@ -267,6 +267,7 @@ bool sg_store_follow(sg_store *store, sg_error *err)
     if (store->writable || (store->env && !replaced(store))) return true;
     SG_ASSERT(store->readers == 0);
     shut(store);
+    store->moved = true;
     if (open_all(store, 0, err)) return true;
     shut(store);
     return false;
@@ -305,6 +306,8 @@ void sg_store_close(sg_store *store)
 bool sg_store_is_replaced(bool *replaced, const sg_store *store, sg_error *err)
 {
     struct stat open, named;
+    *replaced = true;
+    if (store->moved || store->fd < 0) return true;
     if (fstat(store->fd, &open) != 0 || stat(store->file, &named) != 0)
         return sg_fail_errno(err, errno, "%s: cannot open", store->file);
     *replaced = open.st_dev != named.st_dev || open.st_ino != named.st_ino;

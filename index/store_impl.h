@@ -118,6 +118,7 @@ struct sg_store {
     int fd;           /* on file; a writer holds its lock (flock) */
     bool writable;
     bool apart; /* a reader without a place in lock.mdb: store_gate.c */
+    bool moved; /* a reader's call has left the file that was opened, for the one that has its name now */
     MDB_env *env;
     MDB_txn *pin; /* a writer's: it keeps what readers apart look at */
     MDB_dbi tables[SG_TABLES];

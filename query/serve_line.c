@@ -6,7 +6,8 @@
 #include <signet/mem.h>
 #include <string.h>
 
-#define USUAL_K 10
+#define USUAL_K  10
+#define ATTEMPTS 3 /* against an index that is replaced while a code is made */
 
 /* k of what is asked for. Without k all within the radius, or all that are re-ranked of it; one more than may be told shows
  * that there are too many. */
@@ -36,18 +37,23 @@ static bool answer_code(sg_answer *answer, sg_searcher *s, const char *hex, cons
     return sg_searcher_code(answer, s, code, ask, err);
 }
 
+static bool answer_once(sg_answer *answer, sg_searcher *s, const sg_request *r, const sg_ask *ask,
+                        sg_error *err)
+{
+    if (!sg_searcher_refresh(s, err)) return false;
+    if (r->path) return sg_searcher_image(answer, s, r->path, ask, err);
+    if (r->bytes.size > 0) return sg_searcher_bytes(answer, s, r->bytes.data, r->bytes.size, ask, err);
+    if (r->code) return answer_code(answer, s, r->code, ask, err);
+    return sg_searcher_item(answer, s, (uint64_t)r->id, ask, err);
+}
+
 static bool answer_request(sg_answer *answer, sg_searcher *s, const sg_request *r, const sg_ask *usual,
                            sg_error *err)
 {
     const sg_ask ask = ask_of(r, usual);
-    bool ok = sg_searcher_refresh(s, err);
-    if (ok && r->path)
-        ok = sg_searcher_image(answer, s, r->path, &ask, err);
-    else if (ok && r->bytes.size > 0)
-        ok = sg_searcher_bytes(answer, s, r->bytes.data, r->bytes.size, &ask, err);
-    else if (ok)
-        ok = r->code ? answer_code(answer, s, r->code, &ask, err)
-                     : sg_searcher_item(answer, s, (uint64_t)r->id, &ask, err);
+    bool ok = answer_once(answer, s, r, &ask, err);
+    for (int i = 1; !ok && i < ATTEMPTS && sg_index_is_outdated(s->index->store); i++)
+        ok = answer_once(answer, s, r, &ask, err);
     if (ok && answer->result.n > SG_REQUEST_RESULTS) {
         sg_answer_clear(answer);
         ok = sg_fail(err, SG_ERR_LIMIT, "more than %d results: ask for k of them", SG_REQUEST_RESULTS);

@@ -543,6 +543,48 @@ static void test_replaced(void **state)
     sg_searcher_free(searcher);
 }
 
+/* Replaced behind a look at that, as it may be while a picture's code is made: whatever the call came to, the next look sees
+ * the other index, its recipe and its codes. */
+static void test_replaced_meanwhile(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_answer answer;
+    sg_searcher *searcher;
+    const uint8_t code[BITS / 8] = {0};
+    const sg_ask ask = {.k = 1, .radius = -1};
+    const sg_index_ways scaled = {.decode = "scaled"};
+    make_index();
+    put_picture("a.png", 1);
+    put_picture("b.png", 2);
+    assert_int_equal(add_path("a.png", NULL).added, 1);
+    assert_true(sg_searcher_open(&searcher, "idx", SG_INDEX_ENCODE, 1, &err));
+    /* The same network in another way, and as many writes: the call goes over to it. */
+    assert_int_equal(rename("idx", "old"), 0);
+    assert_true(sg_index_create("idx", "model.safetensors", "flat", &scaled, &err));
+    assert_int_equal(add_path("b.png", NULL).added, 1);
+    assert_true(sg_searcher_code(&answer, searcher, code, &ask, &err));
+    sg_answer_clear(&answer);
+    assert_true(sg_searcher_image(&answer, searcher, "b.png", &ask, &err));
+    assert_int_equal(answer.result.hits[0].distance, 0);
+    sg_answer_clear(&answer);
+    assert_int_equal(sg_searcher_replaced(searcher), 1);
+    assert_string_equal(sg_kv_get(&sg_index_info(sg_searcher_index(searcher))->recipe, "decode"), "scaled");
+    /* Another network: it cannot. */
+    assert_int_equal(rename("idx", "older"), 0);
+    make_model("other.safetensors", SG_HEAD_HASH, 2 * BITS, 2);
+    assert_true(sg_index_create("idx", "other.safetensors", "flat", NULL, &err));
+    assert_int_equal(add_path("a.png", NULL).added, 1);
+    assert_false(sg_searcher_code(&answer, searcher, code, &ask, &err));
+    assert_int_equal(err.code, SG_ERR_MISMATCH);
+    if (!sg_searcher_image(&answer, searcher, "a.png", &ask, &err)) fail_msg("%s", err.message);
+    assert_int_equal(answer.nbits, 2 * BITS);
+    assert_int_equal(answer.result.hits[0].distance, 0);
+    sg_answer_clear(&answer);
+    assert_int_equal(sg_searcher_replaced(searcher), 2);
+    sg_searcher_free(searcher);
+}
+
 static bool whole_life(sg_error *err)
 {
     sg_searcher *searcher = NULL;
@@ -579,6 +621,7 @@ int main(void)
         scratch_test(test_many_pictures),
         scratch_test(test_bytes),
         scratch_test(test_replaced),
+        scratch_test(test_replaced_meanwhile),
         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

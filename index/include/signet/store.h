@@ -56,7 +56,8 @@ bool sg_store_create(const char *dir, size_t nbits, const char *fingerprint, con
  * pages and sizes are checked before LMDB maps the file; a network file system is refused. */
 bool sg_store_open(sg_store **store, const char *dir, bool writable, int timeout_ms, sg_error *err);
 void sg_store_close(sg_store *store);
-/* Has another file taken the place of the one that is open (a folder's data.mdb was renamed over)? */
+/* Has another file taken the place of the one that was opened (a folder's data.mdb was renamed over)? True also when a call
+ * has gone over to it meanwhile, or could not: what is known of the first one need not be true of it. */
 bool sg_store_is_replaced(bool *replaced, const sg_store *store, sg_error *err);
 bool sg_store_info_get(sg_store_info *info, sg_store *store, sg_error *err);
 
