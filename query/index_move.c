@@ -5,6 +5,8 @@
 #include <signet/mem.h>
 #include <string.h>
 
+#define ATTEMPTS 3 /* against an index that is replaced meanwhile */
+
 /* The copy's encoder is the one that the copy's codes were made by: it may have been exchanged between the two. */
 static bool copy_encoder(void *context, const char *folder, sg_error *err)
 {
@@ -22,7 +24,7 @@ static bool copy_encoder(void *context, const char *folder, sg_error *err)
     return ok;
 }
 
-bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_error *err)
+static bool copy_once(sg_store_info *info, sg_index *index, const char *dir, sg_error *err)
 {
     sg_store *copy;
     if (!sg_store_copy(index->store, dir, copy_encoder, index, err) ||
@@ -30,6 +32,14 @@ bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_err
         return false;
     bool ok = sg_store_info_get(info, copy, err);
     sg_store_close(copy);
+    return ok;
+}
+
+bool sg_index_copy(sg_store_info *info, sg_index *index, const char *dir, sg_error *err)
+{
+    bool replaced, ok = copy_once(info, index, dir, err);
+    for (int i = 1; !ok && i < ATTEMPTS && sg_index_is_outdated(index->store); i++)
+        ok = sg_index_follow(&replaced, index, err) && copy_once(info, index, dir, err);
     return ok;
 }
 

@@ -8,6 +8,8 @@
 #include <signet/mem.h>
 #include <string.h>
 
+#define ATTEMPTS 3 /* against an index that is replaced while codes are made */
+
 typedef struct batch {
     sg_searcher *searcher;
     const sg_ask *ask;
@@ -70,29 +72,37 @@ static size_t gather_good(batch *b, size_t n)
     return good;
 }
 
-/* Of `n` pictures that were looked at: their answers, or what is wrong with them. */
+/* Of `n` pictures that were looked at: the good ones' answers. */
 static bool answer_pictures(batch *b, size_t n, sg_error *err)
 {
-    size_t good = gather_good(b, n), told = 0;
-    bool ok = true;
-    if (good > 0) {
-        ok = sg_encoder_outputs(b->searcher->index->encoder, b->z, b->pixels, good, err);
-        if (!ok && n == 1 && b->queries[0].path) sg_prefix(err, "%s", b->queries[0].path);
-        if (ok) sg_codes_pack(b->codes, b->z, good, b->nbits);
-        ok = ok && sg_searcher_ask(b->answers, b->searcher, b->queries, good, b->ask, err);
+    size_t good = gather_good(b, n);
+    if (good == 0) return true;
+    if (!sg_encoder_outputs(b->searcher->index->encoder, b->z, b->pixels, good, err)) {
+        if (n == 1 && b->queries[0].path) sg_prefix(err, "%s", b->queries[0].path);
+        return false;
     }
+    sg_codes_pack(b->codes, b->z, good, b->nbits);
+    return sg_searcher_ask(b->answers, b->searcher, b->queries, good, b->ask, err);
+}
+
+/* The answers, or what is wrong with the pictures. */
+static bool tell(batch *b, size_t n, sg_error *err)
+{
     const sg_query_visit *v = b->visit;
-    for (size_t i = 0; ok && i < n; i++) {
-        if (b->pictures[i].state == SG_PICTURE_GOOD)
-            ok = v->answer(v->context, &b->answers[told++], err);
-        else if (b->pictures[i].state == SG_PICTURE_BROKEN)
-            ok = v->broken(v->context, &b->pictures[i].why, err);
+    size_t told = 0;
+    bool ok = true;
+    for (size_t i = 0; i < n; i++) {
+        if (b->pictures[i].state == SG_PICTURE_GOOD) {
+            ok = ok && v->answer(v->context, &b->answers[told], err);
+            sg_answer_clear(&b->answers[told++]);
+        } else if (b->pictures[i].state == SG_PICTURE_BROKEN) {
+            ok = ok && v->broken(v->context, &b->pictures[i].why, err);
+        }
     }
-    for (size_t i = 0; i < good; i++) sg_answer_clear(&b->answers[i]);
     return ok;
 }
 
-static bool take_files(batch *b, const sg_query_file *files, size_t n, sg_error *err)
+static bool look_up(batch *b, const sg_query_file *files, size_t n, sg_error *err)
 {
     const sg_preprocess *pp = &b->searcher->index->model->preprocess;
     for (size_t i = 0; i < n; i++) {
@@ -111,6 +121,7 @@ bool sg_searcher_files(sg_searcher *searcher, const sg_query_file *files, size_t
 {
     batch b = {.size = 0};
     bool ok = true;
+    int left = ATTEMPTS;
     for (size_t done = 0, now; ok && done < n; done += now) {
         const unsigned replaced = searcher->replaced;
         ok = sg_searcher_refresh(searcher, err);
@@ -122,7 +133,12 @@ bool sg_searcher_files(sg_searcher *searcher, const sg_query_file *files, size_t
             ok = batch_new(&b, searcher, n < most ? n : most, ask, visit, err);
         }
         now = n - done < b.size ? n - done : b.size;
-        ok = ok && take_files(&b, files + done, now, err);
+        if (ok && look_up(&b, files + done, now, err))
+            ok = tell(&b, now, err);
+        else if (ok && --left > 0 && sg_index_is_outdated(searcher->index->store))
+            now = 0; /* the same ones again, of the index that is there now */
+        else
+            ok = false;
     }
     batch_free(&b);
     return ok;
@@ -164,7 +180,7 @@ bool sg_searcher_bytes(sg_answer *answer, sg_searcher *searcher, const char *byt
     SG_ASSERT(searcher->index->encoder);
     if (!batch_new(&b, searcher, 1, ask, &visit, err)) return false;
     sg_picture_decode(&b.pictures[0], b.pixels, &searcher->index->model->preprocess, bytes, nbytes);
-    bool ok = answer_pictures(&b, 1, err);
+    bool ok = answer_pictures(&b, 1, err) && tell(&b, 1, err);
     batch_free(&b);
     return ok;
 }

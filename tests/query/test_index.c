@@ -345,6 +345,26 @@ static void test_scaled(void **state)
     }
 }
 
+/* A copy is whole also when another index has taken the place of the one that was opened. */
+static void test_copy_of_a_replaced_one(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_index *index;
+    sg_store_info info;
+    make_index();
+    assert_true(sg_index_open(&index, "idx", SG_INDEX_STORE, false, &err));
+    assert_int_equal(rename("idx", "old"), 0);
+    make_model("other.safetensors", SG_HEAD_HASH, 2 * BITS, 2);
+    assert_true(sg_index_create("idx", "other.safetensors", "flat", NULL, &err));
+    if (!sg_index_copy(&info, index, "copy", &err)) fail_msg("%s", err.message);
+    assert_int_equal(info.nbits, 2 * BITS);
+    sg_store_info_clear(&info);
+    sg_index_close(index);
+    assert_true(sg_index_open(&index, "copy", SG_INDEX_ENCODE, false, &err));
+    sg_index_close(index);
+}
+
 static void test_without_memory(void **state)
 {
     (void)state;
@@ -374,6 +394,7 @@ int main(void)
         scratch_test(test_other_recipe),
         scratch_test(test_recorded_ways),
         scratch_test(test_scaled),
+        scratch_test(test_copy_of_a_replaced_one),
         scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
