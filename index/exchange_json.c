@@ -12,28 +12,9 @@
 
 /* --- writing --- */
 
-/* {"key": ["value", ...], ...}; keys and values that are no UTF-8 are told exactly by attributes_hex. */
-static void put_attributes(sg_json *root, const sg_item *item, char *hex)
-{
-    const char *key, *value, *last = NULL;
-    sg_json *all = sg_json_add_object(root, "attributes"), *values = NULL;
-    bool exact = true;
-    for (size_t at = 0; sg_attributes_next(&key, &value, item->attributes, item->attributes_nbytes, &at);) {
-        if (!last || strcmp(last, key) != 0) values = sg_json_add_array(all, key);
-        sg_json_add_string(values, NULL, value);
-        exact = exact && sg_utf8_valid(key, strlen(key)) && sg_utf8_valid(value, strlen(value));
-        last = key;
-    }
-    if (exact) return;
-    sg_hex(hex, item->attributes, item->attributes_nbytes);
-    sg_json_add_string(root, "attributes_hex", hex);
-}
-
 static bool put_json(sg_buf *line, const sg_item *item, size_t code_nbytes, sg_error *err)
 {
     char code[SG_BITS_MAX / 4 + 1], content[2 * SG_CONTENT_NBYTES + 1], time[32], *text;
-    char *hex = sg_alloc(item->attributes_nbytes, 2 + 1);
-    if (!hex) return sg_fail_memory(err, "an item");
     sg_json *root = sg_json_object();
     sg_json_add_int(root, "id", (int64_t)item->id);
     if (item->path) sg_json_add_path(root, "path", item->path);
@@ -47,7 +28,7 @@ static bool put_json(sg_buf *line, const sg_item *item, size_t code_nbytes, sg_e
         snprintf(time, sizeof time, "%" PRId64, item->mtime_ns);
         sg_json_add_string(root, "mtime_ns", time); /* more digits than a number in JSON is sure to keep */
         if (item->foreign) sg_json_add_bool(root, "foreign", true);
-        put_attributes(root, item, hex);
+        sg_json_add_attributes(root, item->attributes, item->attributes_nbytes);
     }
     bool ok = sg_json_print(&text, root, false, err);
     if (ok) {
@@ -56,7 +37,6 @@ static bool put_json(sg_buf *line, const sg_item *item, size_t code_nbytes, sg_e
         sg_free(text);
     }
     sg_json_free(root);
-    sg_free(hex);
     return ok;
 }
 

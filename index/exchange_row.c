@@ -76,7 +76,8 @@ bool sg_row_fill(sg_row *row, const char **fault, const sg_row_text *text, size_
     if (*fault) return true;
     if (row->item.path)
         *fault = fill_file(row, text);
-    else if (given(text->content) || given(text->foreign) || row->attributes.nbytes > 0)
+    else if (given(text->content) || given(text->size) || given(text->mtime_ns) || given(text->foreign) ||
+             row->attributes.nbytes > 0)
         *fault = "has no path, but what only an item with a path has";
     return true;
 }

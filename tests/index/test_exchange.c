@@ -158,6 +158,8 @@ static const struct {
      "x.jsonl: line 1: path_hex is not the hex of a path"},
     {"x.jsonl", "{\"code\":\"00000000\",\"attributes\":{\"a\":[\"b\"]}}",
      "x.jsonl: line 1: has no path, but what only an item with a path has"},
+    {"x.jsonl", "{\"code\":\"00000000\",\"size\":5}",
+     "x.jsonl: line 1: has no path, but what only an item with a path has"},
     {"x.jsonl", "{\"code\":\"00000000\",\"attributes\":{\"a\":[1]}}",
      "x.jsonl: line 1: attributes are lists of strings"},
     {"x.jsonl", "{\"code\":\"00000000\",\"attributes\":{\"a=\":[\"1\"]}}", "x.jsonl: line 1: *"},
