@@ -123,9 +123,10 @@ static bool scan(choice *best, uint64_t after, sg_salvage *s, uint8_t *page, sg_
         if (!take_meta(&unused, &it.complete, s, page, err) || !read_state(&it.state, s, page, err))
             return false;
         if (!it.state.has_head || it.state.head.txnid <= after) continue;
-        it.complete = is_complete(&it.state, s);
         bool newer = !best->found || it.state.head.txnid > best->state.head.txnid;
-        if (it.complete == best->complete ? newer : it.complete) *best = it;
+        if (best->complete && !newer) continue;
+        it.complete = is_complete(&it.state, s); /* which reads all of it */
+        if (it.complete || (newer && !best->complete)) *best = it;
     }
     return true;
 }

@@ -54,8 +54,9 @@ const char *sg_block_parse(sg_block *block, uint64_t number, size_t code_nbytes,
     size_t codes_at = HEAD_NBYTES + (block->bare ? 2 : 1) * BITS_NBYTES;
     block->codes = bytes + codes_at;
     if (block->number != number) return "stands under another number";
-    if (block->slots > SG_BLOCK_CODES || nbytes != codes_at + block->slots * code_nbytes ||
-        block->live_count != count_bits(block->live) || (block->bare && !bare_sound(block)))
+    if (number >= UINT64_MAX / SG_BLOCK_CODES || block->slots > SG_BLOCK_CODES ||
+        nbytes != codes_at + block->slots * code_nbytes || block->live_count != count_bits(block->live) ||
+        (block->bare && !bare_sound(block)))
         return "makes no sense";
     for (unsigned slot = block->slots; slot < SG_BLOCK_CODES; slot++)
         if (bit_of(block->live, slot)) return "makes no sense";

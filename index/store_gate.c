@@ -78,6 +78,7 @@ bool sg_gate_renew(sg_store *store, sg_error *err)
     MDB_txn *newer;
     bool empty;
     if (!sg_store_follow(store, err)) return false; /* is it still open? */
+    mdb_reader_check(store->env, NULL);             /* readers that died meanwhile keep pages no longer */
     if (!take_pin(&newer, store, err)) return false;
     bool ok = is_free(&empty, store, err);
     if (ok && empty) {

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #define BITS_NBYTES (SG_BLOCK_CODES / 8)
-#define MAP_MORE    ((size_t)64 << 20)
 
 typedef struct list {
     const sg_found *at, *end;
@@ -163,17 +162,27 @@ static void name_lost(const repair *r, uint64_t id, const char *path, const char
     if (r->options->lost) r->options->lost(r->options->context, id, path, what);
 }
 
+/* Of two items with one path the later one stays: the other was removed, and heavy damage has brought it back. */
+static bool put(repair *r, const sg_item *item, sg_error *err)
+{
+    uint64_t earlier;
+    bool found = false;
+    if (item->path && !sg_store_find_path(&earlier, &found, r->to, item->path, err)) return false;
+    if (found && !sg_store_remove(r->to, earlier, err)) return false;
+    r->counts->saved += !found;
+    return sg_store_put_as(r->to, item, err);
+}
+
 /* Puts what is left of a slot's item into the new store, or names it as lost. */
 static bool save(repair *r, unsigned slot, sg_error *err)
 {
     const sg_found *found;
     sg_item item = {.id = r->number * SG_BLOCK_CODES + slot};
-    sg_put_kind kind;
-    uint64_t given, other, id = item.id;
+    uint64_t id = item.id;
     bool outputs;
     if (!gather_item(&found, &item, r, id, err) || !gather_outputs(&outputs, r, id, err)) return false;
     bool bare = bit_of(r->bare, slot), known = bit_of(r->known, slot);
-    if (!lives(r, slot, found)) return true;
+    if (id == 0 || !lives(r, slot, found)) return true;
     if (!known || (!found && !bare)) {
         r->counts->lost++;
         name_lost(r, id, found ? item.path : NULL, known ? "its record" : "its code");
@@ -187,10 +196,7 @@ static bool save(repair *r, unsigned slot, sg_error *err)
     if (bare) item = (sg_item){.id = id};
     item.code = r->codes + slot * r->code_nbytes;
     item.outputs = outputs ? r->reals : NULL;
-    r->to->head.next_id = id; /* ids ascend: each is given as it was */
-    if (!sg_store_put(&kind, &given, &other, r->to, &item, err)) return false;
-    r->counts->saved += kind != SG_PUT_UPDATED && kind != SG_PUT_UNCHANGED;
-    return true;
+    return put(r, &item, err);
 }
 
 static bool save_block(repair *r, uint64_t number, sg_error *err)
@@ -241,14 +247,12 @@ static bool save_pairs(repair *r, sg_error *err)
 /* Ids that were given and are lost are not given again. */
 static bool finish(repair *r, sg_error *err)
 {
-    uint64_t *next = &r->to->head.next_id;
+    uint64_t next = r->salvage.head.next_id;
     if (!sg_store_begin(r->to, err)) return false;
-    if (*next < r->salvage.head.next_id) *next = r->salvage.head.next_id;
-    if (!save_pairs(r, err)) {
-        sg_store_abort(r->to);
-        return false;
-    }
-    return sg_store_commit(r->to, err);
+    if ((r->to->head.next_id >= next || sg_store_skip_ids(r->to, next, err)) && save_pairs(r, err))
+        return sg_store_commit(r->to, err);
+    sg_store_abort(r->to);
+    return false;
 }
 
 static bool make_room(repair *r, sg_error *err)
@@ -263,16 +267,14 @@ static bool make_room(repair *r, sg_error *err)
     return r->codes && r->reals ? true : sg_fail_memory(err, s->path);
 }
 
-/* Fills the new folder: the caller's files, then the store. A map that is large enough from the beginning never grows, so
- * no batch is done again, and ids come out as they are set. */
+/* Fills the new folder: the caller's files, then the store. */
 static bool fill(void *context, const char *folder, sg_error *err)
 {
     repair *r = context;
     const sg_repair_options *o = r->options;
     if (o->fill && !o->fill(o->fill_context, folder, err)) return false;
     if (!make_room(r, err) || !sg_store_open(&r->to, folder, true, 0, err)) return false;
-    bool ok = sg_store_remap(r->to, r->salvage.npages * r->salvage.page_nbytes * 4 + MAP_MORE, err) &&
-              save_blocks(r, err) && finish(r, err);
+    bool ok = save_blocks(r, err) && finish(r, err);
     sg_store_close(r->to);
     return ok;
 }

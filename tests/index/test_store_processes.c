@@ -182,6 +182,48 @@ static void test_dead_readers(void **state)
     ref_free(&ref);
 }
 
+/* The same content again and again, in batches. */
+static off_t size_after(sg_store *store, int batches)
+{
+    struct stat st;
+    for (int i = 0; i < batches; i++) {
+        sg_error err = {0};
+        uint8_t code[8];
+        char path[32];
+        begin(store);
+        for (uint64_t k = 0; k < 200; k++) {
+            sg_put_kind kind;
+            uint64_t id, other;
+            snprintf(path, sizeof path, "/p/%llu", (unsigned long long)k);
+            sg_item item = make_item(path, 1000 * (uint64_t)i + k, k, 1, code, 64);
+            if (!sg_store_put(&kind, &id, &other, store, &item, &err)) fail_msg("%s", err.message);
+        }
+        commit(store);
+    }
+    assert_int_equal(stat("idx/data.mdb", &st), 0);
+    return st.st_size;
+}
+
+/* A reader that is killed while it looks does not keep pages from a writer who has had the index open all along. */
+static void test_dead_reader_and_writer(void **state)
+{
+    (void)state;
+    int status;
+    create_store("idx", 64);
+    sg_store *store = open_store("idx", true);
+    off_t before = size_after(store, 10);
+    pid_t child = fork();
+    if (child == 0) {
+        sg_error err = {0};
+        sg_store_each(open_store("idx", false), die, NULL, &err);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_true(size_after(store, 40) < 2 * before);
+    sg_store_close(store);
+}
+
 /* A folder that may only be read: readers read, a writer and a maker are told. Root may do everything, so a child
  * becomes someone else. */
 static void test_read_only(void **state)
@@ -220,8 +262,10 @@ static void test_read_only(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_second_writer), scratch_test(test_readers_and_writer), scratch_test(test_killed),
-        scratch_test(test_full_disk),     scratch_test(test_dead_readers),       scratch_test(test_read_only),
+        scratch_test(test_second_writer), scratch_test(test_readers_and_writer),
+        scratch_test(test_killed),        scratch_test(test_full_disk),
+        scratch_test(test_dead_readers),  scratch_test(test_dead_reader_and_writer),
+        scratch_test(test_read_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
