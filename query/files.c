@@ -70,7 +70,14 @@ sg_file *sg_files_find(const sg_files *files, const char *path)
     return s->place ? &files->v[s->place - 1] : NULL;
 }
 
-/* Takes file.path. What is there already stays as it is. */
+/* A file itself and its folder may both be asked for. */
+static void name_again(sg_file *there, const sg_file *file)
+{
+    there->named |= file->named;
+    if (there->below == 0) there->below = file->below;
+}
+
+/* Takes file.path. */
 static bool push(sg_files *files, sg_file file, sg_error *err)
 {
     bool ok = files->n < FILES_MAX || sg_fail(err, SG_ERR_LIMIT, "more than %zu files", (size_t)FILES_MAX);
@@ -80,6 +87,7 @@ static bool push(sg_files *files, sg_file file, sg_error *err)
     uint64_t hash = hash_of(file.path);
     slot *s = ok ? slot_of(files, file.path, hash) : NULL;
     if (!ok || s->place) {
+        if (ok) name_again(&files->v[s->place - 1], &file);
         sg_free(file.path);
         return ok;
     }
@@ -113,7 +121,7 @@ bool sg_files_add(sg_files *files, const char *given, const sg_dir_options *opti
     struct stat st;
     if (!sg_path_absolute(&path, given, err)) return false;
     bool there = stat(path, &st) == 0;
-    sg_file file = {.path = path, .errnum = there ? 0 : errno};
+    sg_file file = {.path = path, .named = true, .errnum = there ? 0 : errno};
     if (there && S_ISDIR(st.st_mode)) {
         bool ok = add_folder(files, path, options, err);
         sg_free(path);

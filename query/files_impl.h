@@ -7,7 +7,8 @@
 
 typedef struct sg_file {
     char *path;     /* absolute; owned */
-    uint32_t below; /* where its part below the folder begins; 0: named itself */
+    uint32_t below; /* where its part below the folder begins that was asked for first; 0: none was */
+    bool named;     /* asked for itself, perhaps beside its folder */
     int errnum;     /* why nothing is known of it; 0 */
     uint64_t nbytes;
     int64_t mtime_ns;

@@ -281,7 +281,7 @@ static bool take_file(sg_ingest *in, const sg_file *f, sg_error *err)
         return true;
     }
     sg_picture p = {.path = f->path,
-                    .named = f->below == 0,
+                    .named = f->named,
                     .nbytes = f->nbytes,
                     .mtime_ns = f->mtime_ns,
                     .place = (size_t)(f - in->files.v)};

@@ -175,6 +175,25 @@ static void test_named(void **state)
     assert_listing(false, "");
 }
 
+/* Also when its folder is named beside it. */
+static void test_named_with_its_folder(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_ingest_counts counts;
+    const char *const paths[] = {"album", "album/notes.txt", "album/sub/c.png"}, *const turned[] = {paths[1],
+                                                                                                    paths[0]};
+    const sg_ingest_options options = {.dry_run = true};
+    make_index();
+    make_album();
+    sg_index *index = open_index(true);
+    assert_true(sg_ingest_paths(&counts, index, paths, 3, &options, &err));
+    assert_counts(counts, 5, 0, 0, 0, 1, 1);
+    assert_true(sg_ingest_paths(&counts, index, turned, 2, &(sg_ingest_options){0}, &err));
+    assert_counts(counts, 5, 0, 0, 0, 1, 1);
+    sg_index_close(index);
+}
+
 static void test_strict(void **state)
 {
     (void)state;
@@ -355,10 +374,18 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_folder),    scratch_test(test_hidden),         scratch_test(test_changes),
-        scratch_test(test_broken),    scratch_test(test_named),          scratch_test(test_strict),
-        scratch_test(test_odd_names), scratch_test(test_many),           scratch_test(test_interrupted),
-        scratch_test(test_full_disk), scratch_test(test_without_memory),
+        scratch_test(test_folder),
+        scratch_test(test_hidden),
+        scratch_test(test_changes),
+        scratch_test(test_broken),
+        scratch_test(test_named),
+        scratch_test(test_strict),
+        scratch_test(test_named_with_its_folder),
+        scratch_test(test_odd_names),
+        scratch_test(test_many),
+        scratch_test(test_interrupted),
+        scratch_test(test_full_disk),
+        scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
