@@ -244,12 +244,14 @@ static bool save_pairs(repair *r, sg_error *err)
     return true;
 }
 
-/* Ids that were given and are lost are not given again. */
+/* Ids that were given and are lost are not given again, nor are the numbers of generations: the new index takes the place of
+ * the old one. */
 static bool finish(repair *r, sg_error *err)
 {
     uint64_t next = r->salvage.head.next_id;
     if (!sg_store_begin(r->to, err)) return false;
-    if ((r->to->head.next_id >= next || sg_store_skip_ids(r->to, next, err)) && save_pairs(r, err))
+    if ((r->to->head.next_id >= next || sg_store_skip_ids(r->to, next, err)) &&
+        sg_store_skip_generations(r->to, r->salvage.head.generation, err) && save_pairs(r, err))
         return sg_store_commit(r->to, err);
     sg_store_abort(r->to);
     return false;

@@ -33,6 +33,18 @@ static void test_wrecks(void **state)
     free_world(&w);
 }
 
+static uint64_t generation_of(const char *dir)
+{
+    sg_error err = {0};
+    sg_store_info info;
+    sg_store *store = open_store(dir, false);
+    if (!sg_store_info_get(&info, store, &err)) fail_msg("%s", err.message);
+    uint64_t generation = info.generation;
+    sg_store_info_clear(&info);
+    sg_store_close(store);
+    return generation;
+}
+
 /* Undamaged: everything is there, and the new index goes on where the old one was. */
 static void test_sound(void **state)
 {
@@ -54,6 +66,7 @@ static void test_sound(void **state)
     assert_true(sg_store_info_get(&info, store, &err));
     assert_int_equal(info.items, w.nlive);
     assert_int_equal(info.next_id, w.n + 1);
+    assert_true(info.generation > generation_of("idx"));
     assert_string_equal(info.kind, "mih");
     assert_string_equal(info.fingerprint, FINGERPRINT);
     assert_string_equal(sg_kv_get(&info.recipe, "resize"), "32");
