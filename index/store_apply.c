@@ -244,7 +244,6 @@ bool sg_apply_put(sg_store *store, const sg_store_op *op, sg_put_result *result,
     sg_view view;
     sg_item old, fresh = *(const sg_item *)op->data;
     bool found;
-    size_t n = 0;
     *result = (sg_put_result){SG_PUT_ADDED, 0, 0};
     if (!fresh.path) {
         fresh.id = result->id = store->head.next_id++;
@@ -260,9 +259,8 @@ bool sg_apply_put(sg_store *store, const sg_store_op *op, sg_put_result *result,
         *result = (sg_put_result){SG_PUT_UNCHANGED, old.id, 0};
         ok = renew(store, &old, &fresh, err);
     } else if (ok) {
-        ok = sg_view_find_content(&result->other, &n, 1, &view, fresh.content, err);
-        if (n == 0) result->other = 0;
-        result->kind = found ? SG_PUT_UPDATED : n > 0 ? SG_PUT_DUPLICATE : SG_PUT_ADDED;
+        ok = sg_view_first_content(&result->other, &view, fresh.content, err);
+        result->kind = found ? SG_PUT_UPDATED : result->other ? SG_PUT_DUPLICATE : SG_PUT_ADDED;
         ok = ok && replace(store, found ? &old : NULL, &fresh, result, err);
     }
     sg_view_close(&view);

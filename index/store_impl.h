@@ -191,6 +191,9 @@ bool sg_view_item(sg_item *item, bool *found, const sg_view *view, uint64_t id, 
 /* The block `number`, kept in *block (zero at first) from call to call. *fault: what is wrong with it, or NULL. */
 bool sg_view_block(sg_block *block, const char **fault, const sg_view *view, uint64_t number, sg_error *err);
 bool sg_view_find_path(sg_item *item, bool *found, const sg_view *view, const char *path, sg_error *err);
+/* The lowest id with this content; 0: none. However many there are, it takes no longer. */
+bool sg_view_first_content(uint64_t *id, const sg_view *view, const uint8_t content[SG_CONTENT_NBYTES],
+                           sg_error *err);
 /* As sg_store_find_content. */
 bool sg_view_find_content(uint64_t *ids, size_t *n, size_t max, const sg_view *view,
                           const uint8_t content[SG_CONTENT_NBYTES], sg_error *err);

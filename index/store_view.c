@@ -245,6 +245,20 @@ static bool append_id(void *context, uint64_t id, sg_error *err)
     return true;
 }
 
+static bool take_id(void *context, uint64_t id, sg_error *err)
+{
+    (void)err;
+    *(uint64_t *)context = id;
+    return false;
+}
+
+bool sg_view_first_content(uint64_t *id, const sg_view *view, const uint8_t content[SG_CONTENT_NBYTES],
+                           sg_error *err)
+{
+    *id = 0;
+    return each_ref(view, SG_TABLE_CONTENTS, content, take_id, id, err);
+}
+
 bool sg_view_find_content(uint64_t *ids, size_t *n, size_t max, const sg_view *view,
                           const uint8_t content[SG_CONTENT_NBYTES], sg_error *err)
 {
