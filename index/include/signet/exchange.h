@@ -16,7 +16,7 @@ bool sg_store_export(uint64_t *n, sg_store *store, const char *path, const sg_fo
 typedef struct sg_import_options {
     const char *ids_path;  /* of npy: the ids of its codes, which are then kept */
     bool keep_ids;         /* those of the file: they must ascend, beyond all that the index has given */
-    bool only_check;       /* changes nothing: the counts are what would be */
+    bool only_check;       /* changes nothing: the counts are what would be, were no path in the file twice */
     sg_progress *progress; /* may be NULL */
 } sg_import_options;
 /* Puts what `path` ("-": standard input) holds into the store, in the file's order, by the rule of sg_join. The file is
