@@ -19,6 +19,8 @@
 #define READERS_MAX  510
 #define LOCK_NBYTES  32768 /* of lock.mdb with so many readers */
 #define LOCK_POLL_NS (20 * 1000 * 1000)
+#define CHECK_NBYTES                                                                                         \
+    ((uint64_t)64 << 20) /* a writer looks at all pages of a file up to this size: some 30 ms */
 
 const char *const sg_table_names[SG_TABLES] = {"meta",     "codes",   "items", "paths",
                                                "contents", "outputs", "pairs"};
@@ -217,6 +219,13 @@ static bool check_lists(sg_store *store, sg_error *err)
     return ok;
 }
 
+/* A batch follows pages unlooked at, and LMDB writes where a damaged one leads it. */
+static bool check_for_writing(sg_view *view, sg_error *err)
+{
+    bool small = view->pages.npages <= CHECK_NBYTES / view->pages.page_nbytes;
+    return !view->store->writable || !small || sg_view_check_pages(view, err);
+}
+
 static bool open_tables(sg_store *store, sg_error *err)
 {
     sg_view view;
@@ -228,10 +237,12 @@ static bool open_tables(sg_store *store, sg_error *err)
     }
     bool ok = memcmp(store->fingerprint, view.head.fingerprint, SG_FINGERPRINT_NBYTES) == 0 &&
               store->code_nbytes == view.head.nbits / 8;
+    if (!ok)
+        sg_fail(err, SG_ERR_MISMATCH, "%s: has become the index of another encoder: open it anew",
+                store->dir);
+    ok = ok && check_for_writing(&view, err);
     sg_view_close(&view);
-    return ok ? true
-              : sg_fail(err, SG_ERR_MISMATCH, "%s: has become the index of another encoder: open it anew",
-                        store->dir);
+    return ok;
 }
 
 /* What was checked through fd must be what LMDB has mapped: both go by the name, one after the other. */

@@ -183,6 +183,8 @@ void sg_view_close(sg_view *view);
 /* Must come before LMDB looks for keys in [lo, hi] of a table; NULL: the whole table. nbytes of both bounds. */
 bool sg_view_check(const sg_view *view, int table, const void *lo, const void *hi, size_t nbytes,
                    sg_error *err);
+/* All pages of the state, each used once, and none of them free. */
+bool sg_view_check_pages(sg_view *view, sg_error *err);
 /* *value.mv_data is NULL when there is no such key. */
 bool sg_view_get(MDB_val *value, const sg_view *view, int table, const void *key, size_t nbytes,
                  sg_error *err);

@@ -98,6 +98,21 @@ static bool check_pages(check *c, sg_error *err)
     return ok;
 }
 
+static void keep_first(void *context, const char *fault)
+{
+    sg_error *first = context;
+    if (first->code == SG_OK) sg_fail(first, SG_ERR_FORMAT, "%s", fault);
+}
+
+bool sg_view_check_pages(sg_view *view, sg_error *err)
+{
+    sg_error first = {SG_OK, ""};
+    check c = {.view = view, .report = keep_first, .context = &first};
+    if (!check_pages(&c, err)) return false;
+    if (c.faults > 0 && err) *err = first;
+    return c.faults == 0;
+}
+
 /* --- records --- */
 
 static bool check_block(void *context, const MDB_val *key, const MDB_val *value, sg_error *err)

@@ -1,6 +1,7 @@
 #include "damage.h"
 
 #include "index/store_impl.h"
+#include <signal.h>
 #include <signet/buf.h>
 #include <signet/file.h>
 
@@ -21,6 +22,53 @@ static void test_cut(void **state)
     (void)state;
     cut_off(1500, false);
     cut_off(2900, true);
+}
+
+/* A batch of all kinds of changes; what fails is an error. */
+static void change_all(const world *w)
+{
+    sg_error err = {0};
+    sg_store *store;
+    if (!sg_store_open(&store, "idx", true, 0, &err)) _exit(err.code != SG_ERR_FORMAT);
+    bool ok = sg_store_begin(store, &err);
+    for (uint64_t id = 1; ok && id <= w->n; id += 2) {
+        sg_put_kind kind;
+        uint64_t given, other;
+        uint8_t code[NBITS / 8];
+        char path[32];
+        path_of(path, w, id);
+        sg_item item = make_item(path, 1000000 + id, id, 5, code, NBITS);
+        ok = sg_store_put(&kind, &given, &other, store, &item, &err);
+        if (ok && w->live[id + 1]) ok = sg_store_remove(store, id + 1, &err) || err.code == SG_ERR_NOT_FOUND;
+    }
+    if (ok) ok = sg_store_commit(store, &err);
+    _exit(!ok && err.code != SG_ERR_FORMAT);
+}
+
+/* LMDB would write where a damaged page leads it: bounds of pages, and offsets of nodes, that are not what they were. */
+static void test_damage_is_not_written_to(void **state)
+{
+    (void)state;
+    static const off_t places[] = {13, 15, 17, 40};
+    world w;
+    make_world(&w, 400, 460);
+    for (off_t page = 2; page < (off_t)w.nbytes / PAGE; page++)
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            int status, fd = open("idx/data.mdb", O_RDWR);
+            assert_int_equal(ftruncate(fd, (off_t)w.nbytes), 0);
+            assert_int_equal(pwrite(fd, w.sound, w.nbytes, 0), w.nbytes);
+            flip(fd, (change){page * PAGE + places[i], 0x35});
+            close(fd);
+            pid_t child = fork();
+            if (child == 0) {
+                signal(SIGSEGV, SIG_DFL),
+                    signal(SIGBUS, SIG_DFL); /* the test's own handler is not the child's */
+                change_all(&w);
+            }
+            assert_int_equal(waitpid(child, &status, 0), child);
+            if (status != 0) fail_msg("page %ld, byte %ld: status %x", (long)page, (long)places[i], status);
+        }
+    free_world(&w);
 }
 
 static off_t make_small(reference *ref)
@@ -360,6 +408,7 @@ int main(void)
         scratch_test(test_flipped_bytes),
         scratch_test(test_some_of_many),
         scratch_test(test_cut),
+        scratch_test(test_damage_is_not_written_to),
         scratch_test(test_meta_page_half_written),
         scratch_test(test_contradictions),
         scratch_test(test_contradictions_of_version_2),
