@@ -155,6 +155,8 @@ static void test_reader_follows(void **state)
         assert_false(sg_store_info_get(&info, store, &err));
         assert_int_equal(err.code, SG_ERR_MISMATCH);
     }
+    bool replaced = false;
+    assert_true(sg_store_is_replaced(&replaced, store, &err) && replaced);
     sg_store_close(store);
     ref_free(&ref);
 }
