@@ -223,7 +223,9 @@ static bool check_lists(sg_store *store, sg_error *err)
 static bool check_for_writing(sg_view *view, sg_error *err)
 {
     bool small = view->pages.npages <= CHECK_NBYTES / view->pages.page_nbytes;
-    return !view->store->writable || !small || sg_view_check_pages(view, err);
+    if (!view->store->writable || !small) return true;
+    posix_fadvise(view->store->fd, 0, 0, POSIX_FADV_WILLNEED); /* in one piece, not page by page */
+    return sg_view_check_pages(view, err);
 }
 
 static bool open_tables(sg_store *store, sg_error *err)
