@@ -86,6 +86,8 @@ expect 0 '"recipe_match":false' lacking query idx --json -q "${pictures[0]}"
 expect 0 'precision: bf16 / f32' lacking index stat idx
 cp "${pictures[0]}" more.png
 expect 1 'codes made here would not be those of the index: precision: bf16 / f32' lacking index add idx more.png
+expect 0 '^added 1, .* broken 0,' lacking index add idx more.png --any-recipe -q
+expect 0 '^foreign +1 ' signet index stat idx
 expect 1 '^signet: precision bf16: ' lacking index create none --model "$model"
 without none
 signet index create back --model "$model" --precision f32 -q
