@@ -19,8 +19,7 @@
 #define READERS_MAX  510
 #define LOCK_NBYTES  32768 /* of lock.mdb with so many readers */
 #define LOCK_POLL_NS (20 * 1000 * 1000)
-#define CHECK_NBYTES                                                                                         \
-    ((uint64_t)64 << 20) /* a writer looks at all pages of a file up to this size: some 30 ms */
+#define CHECK_NBYTES ((uint64_t)64 << 20) /* up to this size, some 30 ms, a writer looks at all pages */
 
 const char *const sg_table_names[SG_TABLES] = {"meta",     "codes",   "items", "paths",
                                                "contents", "outputs", "pairs"};
