@@ -85,10 +85,11 @@ static const cli_option remove_rows[] = {
 const cli_command cmd_index_remove = {
     .name = "index remove",
     .summary = "take pictures, or all below a folder, out of the index; the files stay",
-    .usage = "INDEX PATH... [--id ID] [--where KEY=VALUE] [--dry-run]",
+    .usage = "INDEX PATH... [--id ID] [--id-list FILE] [--where KEY=VALUE] [--dry-run]",
     .examples = "index remove PHOTOS.index ~/Pictures/old.jpg\n"
                 "index remove PHOTOS.index ~/Pictures/2019 --dry-run -v\n"
-                "index remove PHOTOS.index --id 17,18",
+                "index remove PHOTOS.index --id 17,18\n"
+                "index remove CODES.index --id-list ids.txt",
     .options = remove_rows,
     .noptions = sizeof remove_rows / sizeof *remove_rows,
     .options_size = sizeof(remove_options),

@@ -9,12 +9,15 @@
 
 typedef struct cli_select {
     cli_texts ids, prefixes, where;
-    const char *list; /* of paths, or NULL: an option of remove alone */
+    const char *id_list; /* of ids, or NULL */
+    const char *list;    /* of paths, or NULL: an option of remove alone */
     bool zero;
 } cli_select;
 
 #define CLI_SELECT_OPTIONS(type, member)                                                                       \
     {"id", 0, CLI_TEXTS, offsetof(type, member.ids), "ID,...", "by id", 0, 0},                                 \
+        {"id-list", 0, CLI_TEXT, offsetof(type, member.id_list), "FILE", "an id a line, - for standard input", \
+         0,         0},                                                                                        \
         {"prefix", 0, CLI_PATHS, offsetof(type, member.prefixes), "DIR", "all below the folder, as PATH does", \
          0,        0},                                                                                         \
     {                                                                                                          \
