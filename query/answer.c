@@ -18,6 +18,7 @@ void sg_answer_clear(sg_answer *answer)
     sg_free(answer->scores);
     sg_search_result_clear(&answer->result);
     sg_free(answer->query);
+    sg_free(answer->query_path);
     sg_free(answer->code);
     *answer = (sg_answer){0};
 }
@@ -78,6 +79,7 @@ sg_json *sg_answer_object(const sg_answer *answer)
     else
         sg_json_add_string(root, "query", NULL);
     if (answer->query_id) sg_json_add_int(root, "query_id", (int64_t)answer->query_id);
+    if (answer->query_path) sg_json_add_path(root, "query_path", answer->query_path);
     sg_json_add_string(root, "code", hex);
     put_results(root, answer);
     sg_json_add_bool(root, "exact", answer->result.exact);

@@ -114,6 +114,8 @@ static bool parse(sg_answer *answer, const sg_json *root, sg_error *err)
     if (failed) return sg_fail(err, SG_ERR_FORMAT, "%s", failed);
     if (sg_json_get(root, "query_id") && !parse_count(&answer->query_id, root, "query_id", UINT64_MAX, err))
         return false;
+    if (sg_json_get(root, "query_path") && !sg_json_path(&answer->query_path, root, "query_path", err))
+        return false;
     if (!sg_json_bool(&answer->result.exact, sg_json_get(root, "exact"))) return fail("exact", err);
     if (!sg_json_bool(&answer->result.complete, sg_json_get(root, "complete"))) return fail("complete", err);
     if (!sg_json_bool(&match, sg_json_get(root, "recipe_match"))) return fail("recipe_match", err);

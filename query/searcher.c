@@ -169,7 +169,9 @@ static bool describe(sg_answer *answer, const sg_searcher *s, const sg_query *qu
     memcpy(answer->recipe_difference, index->differs, sizeof answer->recipe_difference);
     answer->code = sg_memdup(code, answer->nbits / 8);
     answer->query = query->path ? sg_strdup(query->path) : NULL;
-    return answer->code && (answer->query || !query->path) ? true : sg_fail_memory(err, "answer");
+    if (!answer->code || (query->path && !answer->query)) return sg_fail_memory(err, "answer");
+    sg_item item;
+    return query->id == 0 || sg_store_get(&item, &answer->query_path, index->store, query->id, err);
 }
 
 /* Takes an item out of its own answer, of which one more was asked for, and leaves k. */

@@ -113,7 +113,7 @@ static thumb *make_thumbs(const sg_answer *answer, uint64_t max_pixels, sg_error
         sg_fail_memory(err, "contact sheet");
         return NULL;
     }
-    thumbs[0].path = answer->query;
+    thumbs[0].path = answer->query ? answer->query : answer->query_path;
     for (size_t i = 0; i < answer->result.n; i++) thumbs[i + 1].path = answer->paths[i];
     const sg_decode_options decode = {.max_pixels = max_pixels, .oriented = true, .shorter_min = THUMB_SIDE};
 #pragma omp parallel for schedule(dynamic)
@@ -204,8 +204,9 @@ static bool put_answer(sg_buf *page, const sheet_words *words, const sg_answer *
         sg_hex(name, answer->code, answer->nbits / 8);
     sg_buf_puts(page, "<section>\n<div class=\"query\">");
     put_figure(page, &thumbs[0], name);
-    sg_buf_printf(page, "<div class=\"facts\"><span>%s</span><span>%zu found</span></div>", words->first,
-                  answer->result.n);
+    sg_buf_printf(page, "<div class=\"facts\"><span>%s", words->first);
+    if (answer->query_path) sg_buf_printf(page, ", id %" PRIu64, answer->query_id);
+    sg_buf_printf(page, "</span><span>%zu found</span></div>", answer->result.n);
     sg_buf_puts(page, "</figcaption></figure></div>\n<div class=\"grid\">\n");
     for (size_t i = 0; i < answer->result.n; i++) put_result(page, &thumbs[i + 1], answer, i);
     if (answer->result.n == 0) sg_buf_puts(page, "<p class=\"more\">Nothing was found.</p>\n");

@@ -112,6 +112,7 @@ static sg_answer make_full_answer(void)
     answer.generation = 7; /* what is read back has 53 bits */
     answer.result.hits[2].id = 17;
     answer.query_id = 5;
+    answer.query_path = sg_strdup("/\xff.png");
     sg_free(answer.paths[0]);
     answer.paths[0] = NULL;
     answer.reranked = 50;
@@ -131,7 +132,9 @@ static void test_full_json(void **state)
     sg_answer answer = make_full_answer();
     char *text = json_of(&answer);
     assert_string_equal(
-        text, "{\"query\":\"q\",\"query_id\":5,\"code\":\"0001abff10203040\",\"results\":["
+        text, "{\"query\":\"q\",\"query_id\":5,\"query_path\":\"/"
+              "\xef\xbf\xbd.png\",\"query_path_hex\":\"2fff2e706e67\","
+              "\"code\":\"0001abff10203040\",\"results\":["
               "{\"rank\":1,\"id\":1,\"path\":null,\"distance\":0,\"score\":0.1},"
               "{\"rank\":2,\"id\":2,\"path\":\"/x\\n\x7f.png\",\"distance\":10,\"score\":0.2,"
               "\"attributes\":{\"label\":[\"a \\\"b\\\"\",\"c\"],\"year\":[\"\"]}},"
@@ -162,6 +165,7 @@ static void test_parse(void **state)
     if (!sg_answer_parse(&got, text, strlen(text), &err)) fail_msg("%s", err.message);
     assert_same_text(got.query, want.query);
     assert_int_equal(got.query_id, 5);
+    assert_same_text(got.query_path, want.query_path);
     assert_int_equal(got.nbits, 64);
     assert_memory_equal(got.code, want.code, 8);
     assert_true(got.result.exact && !got.result.complete);

@@ -102,6 +102,16 @@ static void code_of(uint8_t *code, sg_index *index, uint64_t id)
         if (t.rows[i].id == id) memcpy(code, t.rows[i].code, BITS / 8);
 }
 
+static void assert_path_of(const char *path, sg_index *index, uint64_t id)
+{
+    sg_error err = {0};
+    sg_item item;
+    char *want;
+    assert_true(sg_store_get(&item, &want, sg_index_store(index), id, &err));
+    assert_string_equal(path, want);
+    sg_free(want);
+}
+
 static void test_items(void **state)
 {
     (void)state;
@@ -125,6 +135,7 @@ static void test_items(void **state)
             assert_int_equal(answer.result.complete, !cut);
             assert_int_equal(answer.query_id, id);
             assert_null(answer.query);
+            assert_path_of(answer.query_path, index, id);
             assert_memory_equal(answer.code, code, sizeof code);
             sg_answer_clear(&answer);
         }

@@ -34,6 +34,7 @@ typedef struct sg_query {
 typedef struct sg_answer {
     char *query;       /* owned: the path as given; NULL: asked by a code or an item */
     uint64_t query_id; /* of the item, or 0 */
+    char *query_path;  /* owned: of that item; NULL: it has none */
     uint8_t *code;     /* owned, nbits / 8 */
     size_t nbits;
     sg_search_result result;    /* by (score, distance, id) when re-ranked */
