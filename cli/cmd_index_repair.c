@@ -65,6 +65,7 @@ static bool print_counts(const sg_repair_counts *c, const char *out, sg_error *e
     sg_json_add_int(root, "saved", (int64_t)c->saved);
     sg_json_add_int(root, "lost", (int64_t)c->lost);
     sg_json_add_int(root, "without_outputs", (int64_t)c->partly);
+    sg_json_add_int(root, "perhaps_older", (int64_t)c->older);
     sg_json_add_int(root, "unknown", (int64_t)c->unknown);
     return cli_print_json(root, err);
 }
@@ -78,10 +79,12 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     sg_repair_options options = {copy_encoder, &from, print_lost, (void *)o};
     signal(SIGPIPE, SIG_IGN); /* who reads only the head of the list does not end the repair */
     if (!sg_store_repair(&c, call->args[0], o->out, &options, err)) return false;
-    if (c.lost || c.partly || c.unknown) *status = 1;
-    cli_remark(call, "%s: %llu saved, %llu lost, %llu without their outputs, %llu of which nothing is left",
+    if (c.lost || c.partly || c.older || c.unknown) *status = 1;
+    cli_remark(call,
+               "%s: %llu saved, %llu lost, %llu without their outputs, %llu perhaps by an older record, "
+               "%llu of which nothing is left",
                o->out, (unsigned long long)c.saved, (unsigned long long)c.lost, (unsigned long long)c.partly,
-               (unsigned long long)c.unknown);
+               (unsigned long long)c.older, (unsigned long long)c.unknown);
     return !o->json || print_counts(&c, o->out, err);
 }
 

@@ -193,6 +193,10 @@ static bool save(repair *r, unsigned slot, sg_error *err)
         r->counts->partly++;
         name_lost(r, id, item.path, "its outputs");
     }
+    if (!bare && !found->in_tree) {
+        r->counts->older++;
+        name_lost(r, id, item.path, "perhaps its newest record");
+    }
     if (bare) item = (sg_item){.id = id};
     item.code = r->codes + slot * r->code_nbytes;
     item.outputs = outputs ? r->reals : NULL;

@@ -61,7 +61,7 @@ static void test_sound(void **state)
     end_damage(&d, &w);
     assert_true(sg_store_repair(&counts, "idx", "new", &none, &err));
     assert_int_equal(counts.saved, w.nlive);
-    assert_int_equal(counts.lost + counts.partly + counts.unknown, 0);
+    assert_int_equal(counts.lost + counts.partly + counts.older + counts.unknown, 0);
     sg_store *store = open_store("new", true);
     assert_true(sg_store_info_get(&info, store, &err));
     assert_int_equal(info.items, w.nlive);
@@ -128,6 +128,51 @@ static void test_one_path(void **state)
     }
 }
 
+static void name_one(void *context, uint64_t id, const char *path, const char *what)
+{
+    char *text = context;
+    snprintf(text + strlen(text), 100, "%d %s %s\n", (int)id, path, what);
+}
+
+/* The newest record of an item is damaged, one from before a change of its attributes is left: it is saved, and named. */
+static void test_older_record(void **state)
+{
+    (void)state;
+    world w;
+    sg_error err = {0};
+    sg_repair_counts counts;
+    char text[1000] = "", *path;
+    const sg_repair_options options = {.lost = name_one, .context = text};
+    sg_item item;
+    make_world(&w, 20, 25);
+    sg_store *store = open_store("idx", true);
+    sg_attributes attributes = SG_ATTRIBUTES_INIT;
+    assert_true(sg_attributes_add(&attributes, "note", "the newest", &err));
+    begin(store);
+    assert_true(sg_store_set_attributes(store, 2, attributes.data, attributes.nbytes, &err));
+    commit(store);
+    sg_store_close(store);
+    sg_attributes_clear(&attributes);
+    char *bytes;
+    size_t nbytes;
+    assert_true(sg_file_read(&bytes, &nbytes, "idx/data.mdb", SIZE_MAX, &err));
+    size_t at = (size_t)((char *)memmem(bytes, nbytes, "the newest", 10) - bytes);
+    sg_free(bytes);
+    int fd = open("idx/data.mdb", O_WRONLY);
+    assert_int_equal(pwrite(fd, "X", 1, (off_t)at), 1);
+    close(fd);
+    if (!sg_store_repair(&counts, "idx", "new", &options, &err)) fail_msg("%s", err.message);
+    assert_string_equal(text, "2 /p/2 perhaps its newest record\n");
+    assert_true(counts.saved == w.nlive && counts.older == 1);
+    assert_true(counts.lost + counts.partly + counts.unknown == 0);
+    store = open_store("new", false);
+    assert_true(sg_store_get(&item, &path, store, 2, &err));
+    assert_true(is_right(&w, &item));
+    sg_free(path);
+    sg_store_close(store);
+    free_world(&w);
+}
+
 static void without_memory(void)
 {
     sg_repair_counts counts;
@@ -171,8 +216,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_sound),  scratch_test(test_flipped_bytes), scratch_test(test_wrecks),
-        scratch_test(test_larger), scratch_test(test_one_path),      scratch_test(test_refusals),
+        scratch_test(test_sound),        scratch_test(test_flipped_bytes), scratch_test(test_wrecks),
+        scratch_test(test_larger),       scratch_test(test_one_path),      scratch_test(test_refusals),
+        scratch_test(test_older_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

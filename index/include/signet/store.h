@@ -157,16 +157,19 @@ bool sg_store_verify_apart(size_t *faults, const char *dir, void (*report)(void 
 
 typedef struct sg_repair_counts {
     uint64_t saved;
-    uint64_t lost;    /* named */
-    uint64_t partly;  /* of the saved: without their outputs */
+    uint64_t lost;   /* named */
+    uint64_t partly; /* of the saved: without their outputs */
+    uint64_t
+        older; /* of the saved: by a record that may be older than what was lost, with other attributes or path */
     uint64_t unknown; /* recorded in the head, but nothing is left to name them by */
 } sg_repair_counts;
 
 typedef struct sg_repair_options {
     sg_store_fill fill; /* as in sg_store_create */
     void *fill_context;
-    /* Told of each item that is lost or that lacks something: what ("its code", "its record", "its outputs"); path NULL:
-     * it is not known any more, or the code is a bare one. May be NULL. */
+    /* Told of each item that is lost or that lacks something: what ("its code", "its record", "its outputs", "perhaps its newest
+     * record": an older one may have been saved); path NULL: it is not known any more, or the code is a bare one. May be
+     * NULL. */
     void (*lost)(void *context, uint64_t id, const char *path, const char *what);
     void *context;
 } sg_repair_options;
