@@ -14,7 +14,7 @@
 typedef struct dedupe_options {
     int64_t radius;
     double rate;
-    bool json, others, zero, show_apart;
+    bool json, others, zero, show_apart, dry_run;
     const char *html;
     cli_texts keep_apart, forget;
 } dedupe_options;
@@ -65,10 +65,11 @@ static bool mark(sg_store *store, const cli_texts *lists, bool marked, const cha
 static bool mark_all(sg_store *store, const dedupe_options *o, sg_error *err)
 {
     if (!sg_store_begin(store, err)) return false;
-    if (mark(store, &o->keep_apart, true, "keep-apart", err) && mark(store, &o->forget, false, "forget", err))
-        return sg_store_commit(store, err);
+    bool ok =
+        mark(store, &o->keep_apart, true, "keep-apart", err) && mark(store, &o->forget, false, "forget", err);
+    if (ok && !o->dry_run) return sg_store_commit(store, err);
     sg_store_abort(store);
-    return false;
+    return ok;
 }
 
 static bool print_pair(void *context, uint64_t a, uint64_t b, sg_error *err)
@@ -187,12 +188,11 @@ static bool print_json(const sg_group *group, size_t number, int radius, sg_erro
     return cli_print_json(root, err);
 }
 
-/* Those that need not be kept: good ones of a group that keeps one, and no other names of that one. */
 static void print_others(const sg_group *group, bool zero)
 {
-    for (size_t i = 1; group->kept && i < group->n; i++) {
+    for (size_t i = 1; i < group->n; i++) {
         const sg_copy *copy = &group->copies[i];
-        if (copy->state != SG_COPY_GOOD || copy->link) continue;
+        if (!copy->spare) continue;
         if (zero) {
             fwrite(copy->path, 1, strlen(copy->path) + 1, stdout);
         } else {
@@ -331,6 +331,8 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     const dedupe_options *o = call->options;
     if (!cli_need_args(call, 1, 1, "INDEX", err)) return false;
     const bool radius = cli_given(call, "radius"), rate = cli_given(call, "fmr");
+    if (o->dry_run && o->keep_apart.n == 0 && o->forget.n == 0)
+        return sg_fail(err, SG_ERR_USAGE, "--dry-run goes with --keep-apart and --forget");
     if (o->show_apart || o->keep_apart.n > 0 || o->forget.n > 0) {
         if (radius || rate || o->html || o->others || o->zero)
             return sg_fail(err, SG_ERR_USAGE, "--keep-apart, --forget and --show-apart go with --json alone");
@@ -355,12 +357,14 @@ static const cli_option options[] = {
     {"json", 0, CLI_FLAG, AT(json), NULL, "one JSON object a group", 0, 0},
     {"html", 0, CLI_TEXT, AT(html), "FILE", "a contact sheet: each group beside the picture to keep", 0, 0},
     {"print-others", 0, CLI_FLAG, AT(others), NULL,
-     "only the paths of those that need not be kept: of pictures that were read, in groups that keep one", 0,
-     0},
+     "only the paths of those that need not be kept: pictures that were read, equal to the one of "
+     "their\n" CLI_HELP_INDENT "group that is kept, or within the radius of it, but no links to its file",
+     0, 0},
     {"zero", '0', CLI_FLAG, AT(zero), NULL, "with --print-others: end each path by NUL", 0, 0},
     {"keep-apart", 0, CLI_PATHS, AT(keep_apart), "ID,ID,...",
      "these are no duplicates of each other: remembered, and nothing else is done; may be repeated", 0, 0},
     {"forget", 0, CLI_PATHS, AT(forget), "ID,ID,...", "take that back", 0, 0},
+    {"dry-run", 0, CLI_FLAG, AT(dry_run), NULL, "of these two: only say whether it can be done", 0, 0},
     {"show-apart", 0, CLI_FLAG, AT(show_apart), NULL, "the pairs that are kept apart", 0, 0},
 };
 
@@ -371,7 +375,7 @@ const cli_command cmd_index_dedupe = {
     .examples = "index dedupe PHOTOS.index\n"
                 "index dedupe PHOTOS.index --radius 2 --html twins.html\n"
                 "index dedupe PHOTOS.index --keep-apart 17,1290\n"
-                "index dedupe PHOTOS.index --print-others -0 | xargs -0 mv -t ~/twins",
+                "index dedupe PHOTOS.index --print-others -0 | xargs -0 mv --backup=numbered -t ~/twins",
     .options = options,
     .noptions = sizeof options / sizeof *options,
     .options_size = sizeof(dedupe_options),

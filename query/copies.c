@@ -88,7 +88,7 @@ static int compare_distance(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static void arrange(sg_group *group, size_t code_nbytes)
+static void arrange(sg_group *group, size_t code_nbytes, int radius)
 {
     qsort(group->copies, group->n, sizeof *group->copies, compare_worth);
     const sg_copy *first = group->copies;
@@ -97,8 +97,9 @@ static void arrange(sg_group *group, size_t code_nbytes)
         copy->distance = sg_hamming(first->code, copy->code, code_nbytes);
         copy->same =
             first->path && copy->path && memcmp(copy->content, first->content, sizeof copy->content) == 0;
-        copy->link = i > 0 && first->state == SG_COPY_GOOD && copy->state == SG_COPY_GOOD &&
-                     copy->device == first->device && copy->inode == first->inode;
+        if (i == 0 || first->state != SG_COPY_GOOD || copy->state != SG_COPY_GOOD) continue;
+        copy->link = copy->device == first->device && copy->inode == first->inode;
+        copy->spare = !copy->link && (copy->same || (int)copy->distance <= radius);
     }
     group->kept = first->state == SG_COPY_GOOD;
     qsort(group->copies + 1, group->n - 1, sizeof *group->copies, compare_distance);
@@ -205,7 +206,7 @@ bool sg_groups_look(sg_group *groups, size_t first, size_t count, const sg_group
         if (!ok)
             sg_group_clear(&groups[g]);
         else if (groups[g].n > 0)
-            arrange(&groups[g], found->nbits / 8);
+            arrange(&groups[g], found->nbits / 8, found->radius);
     }
     return ok;
 }

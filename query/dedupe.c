@@ -287,6 +287,7 @@ bool sg_groups_find(sg_groups *groups, sg_store *store, int radius, sg_progress 
     }
     groups->nitems = f.n;
     groups->nbits = f.nbits;
+    groups->radius = radius;
     ok = ok && give_groups(groups, &f, err);
     finder_clear(&f);
     if (!ok) sg_groups_clear(groups);

@@ -46,8 +46,9 @@ static void assert_group(const sg_group *group, bool kept, const char *want)
     for (size_t i = 0; i < group->n; i++) {
         const sg_copy *copy = &group->copies[i];
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s %s %u%s\n", copy->path ? sg_path_base(copy->path) : "-",
-                 states[copy->state], copy->distance, copy->same ? " same" : "");
+        snprintf(text + used, sizeof text - used, "%s %s %u%s%s\n",
+                 copy->path ? sg_path_base(copy->path) : "-", states[copy->state], copy->distance,
+                 copy->same ? " same" : "", copy->spare ? " spare" : "");
         bool told = copy->state == SG_COPY_CHANGED || copy->state == SG_COPY_LOST;
         if (told) assert_memory_equal(copy->why.message, copy->path, strlen(copy->path));
     }
@@ -94,8 +95,9 @@ static void test_what_became_of_them(void **state)
     assert_int_equal(utimes("touched.png", times), 0);
     look(&group, &found, store);
     assert_group(&group, true,
-                 "sharp.png good 0 same\nagain.png good 0 same\ngone.png lost 0 same\nsoft.png good 1\n"
-                 "touched.png good 1\ntext.png lost 1\n- bare 1\nsmall.png good 2\nchanged.png changed 3\n");
+                 "sharp.png good 0 same\nagain.png good 0 same spare\ngone.png lost 0 same\n"
+                 "soft.png good 1 spare\ntouched.png good 1 spare\ntext.png lost 1\n- bare 1\n"
+                 "small.png good 2 spare\nchanged.png changed 3\n");
     assert_int_equal(group.copies[0].width, 80);
     assert_int_equal(group.copies[1].height, 60);
     assert_true(group.copies[0].sharpness == group.copies[1].sharpness);
@@ -138,13 +140,13 @@ static void test_ties(void **state)
     assert_true(sg_store_commit(store, &err));
     look(&group, &found, store);
     assert_true(group.copies[0].nbytes > group.copies[2].nbytes);
-    assert_group(&group, true, "b.jpg good 0 same\nc.jpg good 0 same\na.png good 0\n");
+    assert_group(&group, true, "b.jpg good 0 same\nc.jpg good 0 same spare\na.png good 0 spare\n");
     sg_group_clear(&group);
     /* What is removed meanwhile is left out. */
     assert_true(sg_store_begin(store, &err) && sg_store_remove(store, 2, &err) &&
                 sg_store_commit(store, &err));
     assert_true(sg_groups_look(&group, 0, 1, &found, store, 0, &err));
-    assert_group(&group, true, "c.jpg good 0 same\na.png good 0\n");
+    assert_group(&group, true, "c.jpg good 0 same\na.png good 0 spare\n");
     sg_group_clear(&group);
     sg_groups_clear(&found);
     sg_store_close(store);
@@ -173,6 +175,7 @@ static void test_links(void **state)
     for (size_t i = 0; i < 6; i++) { /* f.png is kept: it may be the sharper one */
         const bool same = sg_path_same(group.copies[0].path, group.copies[i].path);
         assert_int_equal(group.copies[i].link, i > 0 && same);
+        assert_int_equal(group.copies[i].spare, !same);
     }
     sg_group_clear(&group);
     /* Without the other pictures. */
@@ -183,6 +186,32 @@ static void test_links(void **state)
     sg_group_clear(&group);
     sg_groups_clear(&found);
     sg_store_close(store);
+}
+
+/* Each is near the next, but not all are near the one that is kept. */
+static void test_chain(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_group group;
+    sg_groups found;
+    sg_image image = draw_picture(1, 80, 60, 3);
+    sg_store *store = shelf_make(8 * NBYTES);
+    put_image("large.png", &image, false);
+    put_resized("near.png", &image, 40, 30, false);
+    put_resized("far.png", &image, 40, 31, false);
+    assert_true(sg_store_begin(store, &err));
+    put_file(store, "large.png", 0x00);
+    put_file(store, "near.png", 0x03);
+    put_file(store, "far.png", 0x0f);
+    assert_true(sg_store_commit(store, &err));
+    assert_true(sg_groups_find(&found, store, 2, NULL, &err));
+    assert_true(sg_groups_look(&group, 0, 1, &found, store, 0, &err));
+    assert_group(&group, true, "large.png good 0 same\nnear.png good 2 spare\nfar.png good 4\n");
+    sg_group_clear(&group);
+    sg_groups_clear(&found);
+    sg_store_close(store);
+    sg_image_clear(&image);
 }
 
 static bool whole(const sg_groups *found, sg_store *store, sg_error *err)
@@ -239,8 +268,12 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        scratch_test(test_what_became_of_them), scratch_test(test_ties),           scratch_test(test_links),
-        scratch_test(test_interrupts),          scratch_test(test_without_memory),
+        scratch_test(test_what_became_of_them),
+        scratch_test(test_ties),
+        scratch_test(test_links),
+        scratch_test(test_chain),
+        scratch_test(test_interrupts),
+        scratch_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ typedef struct sg_groups {
     size_t *starts;   /* (n + 1) of the groups in ids; NULL without groups */
     size_t n, nitems; /* groups; items of the index */
     size_t nbits;
+    int radius; /* that was asked for */
 } sg_groups;
 
 /* Two items are duplicates when their files have equal contents or (radius >= 0) their codes are at a distance of at most
@@ -47,6 +48,8 @@ typedef struct sg_copy {
     bool same; /* equal contents */
     /* Both are GOOD and one file by two names: who deletes it by the one may lose it by the other. */
     bool link;
+    /* It need not be kept: GOOD, no link, and equal to the one that is kept or within the radius of it, not by a chain. */
+    bool spare;
 } sg_copy;
 
 typedef struct sg_group {
