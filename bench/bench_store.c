@@ -1,6 +1,6 @@
 /* What the store takes to fill, to load and to remove from:
  *
- *   bench_store [--codes N] [--items N] [--bits K] [--code-batch N] [--item-batch N] [--dir FOLDER]      (--help)
+ *   bench_store [--codes N] [--items N] [--bits K] [--code-batch N] [--item-batch N] [--dir FOLDER]
  *
  * Codes without a path and items with path and content are put in batches as an import puts them, and some more items in
  * batches as index add makes them; each batch is on the disk when its commit returns. Then all codes are loaded, and 1 % of
@@ -28,9 +28,19 @@ typedef struct settings {
     const char *dir;
 } settings;
 
+static char folder[4096]; /* of all that is made here */
+
+static void take_away(const char *dir)
+{
+    char command[4300];
+    snprintf(command, sizeof command, "rm -rf -- '%s'", dir);
+    if (system(command) != 0) fprintf(stderr, "bench_store: %s is left\n", dir);
+}
+
 static void die(const sg_error *err)
 {
     fprintf(stderr, "bench_store: %s\n", err->message);
+    take_away(folder);
     exit(1);
 }
 
@@ -260,7 +270,7 @@ static void remove_some(sg_store *store, size_t n, size_t at_once)
 static void measure(const settings *s, const char *what, size_t n,
                     void (*fill)(const settings *s, sg_store *store))
 {
-    char dir[4096], path[4200];
+    char dir[4200];
     if (n == 0) return;
     snprintf(dir, sizeof dir, "%s/%s", s->dir, what);
     sg_store *store = make_store(s, dir);
@@ -276,12 +286,7 @@ static void measure(const settings *s, const char *what, size_t n,
     remove_some(store, n, n);
     remove_some(store, n, 16384); /* as index remove does */
     sg_store_close(store);
-    static const char *const names[] = {"data.mdb", "lock.mdb"};
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        unlink(path);
-    }
-    rmdir(dir);
+    take_away(dir);
 }
 
 int main(int argc, char **argv)
@@ -299,7 +304,6 @@ int main(int argc, char **argv)
                   .code_batch = 1 << 18,
                   .item_batch = 1 << 15,
                   .dir = "/tmp"};
-    char folder[4096];
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'c') s.codes = strtoull(optarg, NULL, 10);
         if (c == 'i') s.items = strtoull(optarg, NULL, 10);
@@ -307,17 +311,20 @@ int main(int argc, char **argv)
         if (c == 'n') s.code_batch = strtoull(optarg, NULL, 10);
         if (c == 'm') s.item_batch = strtoull(optarg, NULL, 10);
         if (c == 'd') s.dir = optarg;
-        if (c == '?') {
+        if (c == '?' || s.code_batch == 0 || s.item_batch == 0) {
             fprintf(stderr, "bench_store [--codes N] [--items N] [--bits K] [--code-batch N] [--item-batch "
                             "N] [--dir FOLDER]\n");
             return 2;
         }
     }
     snprintf(folder, sizeof folder, "%s/bench-store-XXXXXX", s.dir);
-    if (s.code_batch == 0 || !mkdtemp(folder)) return 1;
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        return 1;
+    }
     s.dir = folder;
     measure(&s, "codes", s.codes, import_codes);
     measure(&s, "items", s.items, put_items);
-    rmdir(folder);
+    take_away(folder);
     return 0;
 }
