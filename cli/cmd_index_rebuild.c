@@ -10,21 +10,23 @@ typedef struct rebuild_options {
     const char *encoder, *kind;
     cli_texts params;
     sg_index_ways ways;
-    bool drop_bare, dry_run, json;
+    bool drop_bare, prune, dry_run, json;
 } rebuild_options;
 
 #define AT(member) offsetof(rebuild_options, member)
 
 typedef struct notes {
     sg_progress progress;
+    bool prune;
 } notes;
 
 static void note(void *context, sg_reencode_event event, const char *path, const char *what)
 {
     notes *n = context;
+    static const char *const words[] = {"gone", "broken", "changed"};
     (void)path;
     sg_progress_end(&n->progress);
-    cli_warn("%s: %s", event == SG_REENCODE_CHANGED ? "changed" : "left out", what);
+    cli_warn("%s: %s", n->prune && event != SG_REENCODE_CHANGED ? "left out" : words[event], what);
 }
 
 static bool report(const sg_reencode_counts *c, const cli_call *call, sg_error *err)
@@ -104,8 +106,8 @@ static bool check(const cli_call *call, sg_error *err)
         return sg_fail(err, SG_ERR_USAGE, "--encoder or --kind is missing");
     if (o->encoder && (o->kind || o->params.n))
         return sg_fail(err, SG_ERR_USAGE, "--encoder and --kind are two commands");
-    if (!o->encoder && (o->ways.decode || o->ways.precision || o->drop_bare))
-        return sg_fail(err, SG_ERR_USAGE, "--decode, --precision and --drop-bare go with --encoder");
+    if (!o->encoder && (o->ways.decode || o->ways.precision || o->drop_bare || o->prune))
+        return sg_fail(err, SG_ERR_USAGE, "--decode, --precision, --drop-bare and --prune go with --encoder");
     return true;
 }
 
@@ -113,11 +115,12 @@ static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
 {
     const rebuild_options *o = call->options;
     sg_reencode_counts counts;
-    notes n;
+    notes n = {.prune = o->prune};
     if (!check(call, err)) return false;
     if (!o->encoder) return rebuild_kind(call, err);
     const sg_reencode_options options = {.ways = o->ways,
                                          .drop_bare = o->drop_bare,
+                                         .prune = o->prune,
                                          .dry_run = o->dry_run,
                                          .max_pixels = (uint64_t)call->common.max_pixels,
                                          .threads = (int)call->common.threads,
@@ -132,6 +135,8 @@ static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
         sg_prefix(err,
                   "%s is as it was; %" PRIu64 " are encoded anew, and the same command goes on from there",
                   call->args[0], counts.encoded + counts.resumed);
+    if (!ok && err->code == SG_ERR_NOT_FOUND && counts.gone + counts.broken > 0)
+        sg_prefix(err, "%s: without --prune", call->args[0]);
     if (counts.changed || counts.gone || counts.broken) *status = 1;
     return ok;
 }
@@ -140,8 +145,12 @@ static const cli_option rebuild_rows[] = {
     {"encoder", 0, CLI_TEXT, AT(encoder), "FILE",
      "encode all pictures anew by this model; ids, attributes and pairs stay, and\n" CLI_HELP_INDENT
      "the old index answers until the new one is whole; cut short, the same\n" CLI_HELP_INDENT
-     "command goes on. Pictures that are gone are left out; where some may only\n" CLI_HELP_INDENT
-     "be out of sight (a disk that is not mounted), the old index stays",
+     "command goes on",
+     0, 0},
+    {"prune", 0, CLI_FLAG, AT(prune), NULL,
+     "leave out pictures whose files are gone or broken (default: then the old\n" CLI_HELP_INDENT
+     "index stays); never those that may only be out of sight (a disk that is\n" CLI_HELP_INDENT
+     "not mounted)",
      0, 0},
     CLI_KIND_OPTION(rebuild_options, kind, ""),
     CLI_PARAM_OPTION(rebuild_options, params),
@@ -160,7 +169,7 @@ static const cli_option rebuild_rows[] = {
 const cli_command cmd_index_rebuild = {
     .name = "index rebuild",
     .summary = "make an index's codes anew by another model, or its search of another kind",
-    .usage = "INDEX (--encoder FILE [--decode scaled|exact] [--precision f32|bf16|auto] |\n"
+    .usage = "INDEX (--encoder FILE [--decode scaled|exact] [--precision f32|bf16|auto] [--prune] |\n"
              "                              --kind flat|mih|ivf [--param KEY=VALUE])",
     .examples = "index rebuild PHOTOS.index --encoder RUN/best.safetensors\n"
                 "index rebuild PHOTOS.index --kind ivf --param lists=4096,probes=64",

@@ -85,6 +85,17 @@ static void tell_gone(const char *path, const sg_reencode_options *options)
     if (options->note) options->note(options->context, SG_REENCODE_GONE, path, why.message);
 }
 
+/* All that can be encoded is: the index as it would be, without the pictures that are lost. */
+static bool refuse_lost(const sg_reencode_counts *counts, const sg_missing *m,
+                        const sg_reencode_options *options, sg_error *err)
+{
+    if (options->prune || options->dry_run || counts->gone + counts->broken == 0) return true;
+    return sg_fail(err, SG_ERR_NOT_FOUND,
+                   "%" PRIu64 " pictures are gone and %" PRIu64 " broken, so the index stays as it is%s%s",
+                   counts->gone, counts->broken, m->lost.n > 0 ? ": " : "",
+                   m->lost.n > 0 ? m->lost.v[0].path : "");
+}
+
 bool sg_missing_settle(sg_reencode_counts *counts, sg_missing *m, const sg_reencode_options *options,
                        sg_error *err)
 {
@@ -100,8 +111,9 @@ bool sg_missing_settle(sg_reencode_counts *counts, sg_missing *m, const sg_reenc
                        "%" PRIu64 " pictures cannot be read now, so the index stays as it is (those that are "
                        "gone for good can be removed from it): %s",
                        unseen, m->why);
-    for (size_t i = 0; i < m->lost.n; i++) tell_gone(m->lost.v[i].path, options);
     counts->gone += m->lost.n;
+    if (!refuse_lost(counts, m, options, err)) return false;
+    for (size_t i = 0; i < m->lost.n; i++) tell_gone(m->lost.v[i].path, options);
     return true;
 }
 

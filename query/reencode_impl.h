@@ -12,7 +12,8 @@ typedef struct sg_missing {
     char why[SG_ERROR_MAX]; /* of the first one that may come back; "" */
 } sg_missing;
 void sg_missing_unreadable(sg_missing *missing, const char *why);
-/* Tells and counts those that are gone. SG_ERR_NOT_FOUND: others may only be out of sight, or cannot be read. */
+/* Counts those that are gone, and tells of them. SG_ERR_NOT_FOUND: others may only be out of sight, or cannot be read; or
+ * there are lost ones that are not to be left out. */
 bool sg_missing_settle(sg_reencode_counts *counts, sg_missing *missing, const sg_reencode_options *options,
                        sg_error *err);
 

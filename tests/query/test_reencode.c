@@ -12,14 +12,15 @@ static void note_event(void *context, sg_reencode_event event, const char *path,
     fprintf(context, "%s %s\n", words[event], what + (sg_path_base(path) - path));
 }
 
-static bool try_reencode(sg_reencode_counts *counts, const char *dir, const char *model, bool drop_bare,
+/* drop: what cannot be encoded anew, and is not to be refused. */
+static bool try_reencode(sg_reencode_counts *counts, const char *dir, const char *model, bool drop,
                          char **notes, sg_error *err)
 {
     size_t size;
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
     const sg_reencode_options options = {
-        .drop_bare = drop_bare, .threads = 2, .note = note_event, .context = out};
+        .drop_bare = drop, .prune = drop, .threads = 2, .note = note_event, .context = out};
     bool ok = sg_index_reencode(counts, dir, model, &options, err);
     fclose(out);
     if (notes)
@@ -162,7 +163,7 @@ static void test_files_not_as_they_were(void **state)
     scratch_put("album/d.png", "some text", 9);
     const struct timespec times[2] = {{1, 1}, {1, 1}}; /* time alone is no change */
     assert_int_equal(utimensat(AT_FDCWD, "album/e.png", times, 0), 0);
-    if (!try_reencode(&c, "idx", "other.safetensors", false, &notes, &err)) fail_msg("%s", err.message);
+    if (!try_reencode(&c, "idx", "other.safetensors", true, &notes, &err)) fail_msg("%s", err.message);
     assert_non_null(strstr(notes, "gone a.png: cannot open: No such file or directory\n"));
     assert_non_null(strstr(notes, "changed c.png: has changed since it was added: its id is 7 now, not 3\n"));
     assert_non_null(strstr(notes, "broken d.png: is no image"));
@@ -231,6 +232,33 @@ static void test_pair_taken_back(void **state)
     assert_index("other.safetensors", whole);
 }
 
+/* Pictures are left out only when that is asked for: their folder may have been renamed. */
+static void test_nothing_is_lost(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_reencode_counts c;
+    make_album();
+    assert_int_equal(rename("album", "elsewhere"), 0);
+    assert_false(try_reencode(&c, "idx", "other.safetensors", false, NULL, &err));
+    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "3 pictures are gone and 0 broken, so the index stays as it is: /"));
+    assert_true(c.gone == 3 && c.encoded == 0);
+    assert_int_equal(rename("elsewhere", "album"), 0);
+    assert_index("model.safetensors", whole);
+    /* Only the look at it tells. The others need not be encoded again. */
+    assert_int_equal(rename("album/c.png", "c.png"), 0);
+    scratch_put("album/c.png", "some text", 9);
+    assert_false(try_reencode(&c, "idx", "other.safetensors", false, NULL, &err));
+    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "0 pictures are gone and 1 broken, so the index stays as it is"));
+    assert_true(c.encoded == 2 && c.broken == 1);
+    assert_int_equal(rename("c.png", "album/c.png"), 0);
+    assert_index("model.safetensors", whole);
+    reencode("other.safetensors", "encoded 1 resumed 2 changed 0 gone 0 broken 0", "");
+    assert_index("other.safetensors", whole);
+}
+
 /* A disk that is not mounted takes nothing away. */
 static void test_out_of_sight(void **state)
 {
@@ -258,8 +286,8 @@ static void test_out_of_sight(void **state)
     assert_false(sg_index_reencode(&c, "idx", "other.safetensors", &dry, &err));
     assert_int_equal(err.code, SG_ERR_NOT_FOUND);
     assert_int_equal(rmdir("album/disk") | rename("away", "album/disk"), 0);
-    reencode("other.safetensors", "encoded 1 resumed 2 changed 0 gone 1 broken 0",
-             "gone a.png: cannot open: No such file or directory\n");
+    assert_true(try_reencode(&c, "idx", "other.safetensors", true, NULL, &err));
+    assert_true(c.encoded == 1 && c.resumed == 2 && c.gone == 1);
     assert_index("other.safetensors", "3 c.png number=3\n4 b.jpg number=4\n5 d.png\nnext 6\n");
 }
 
@@ -485,6 +513,7 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        scratch_test(test_nothing_is_lost),
         scratch_test(test_other_model),
         scratch_test(test_files_not_as_they_were),
         scratch_test(test_goes_on),

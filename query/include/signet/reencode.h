@@ -13,7 +13,9 @@ typedef enum {
 typedef struct sg_reencode_options {
     sg_index_ways ways; /* as in sg_index_create, but for what the index itself says: outputs, params */
     bool drop_bare; /* codes without a picture cannot be encoded anew: leave them out instead of refusing */
-    bool dry_run;   /* only counts, by what is there: no network is loaded */
+    bool
+        prune; /* leave out pictures whose files are gone or broken instead of refusing: their folder may only have moved */
+    bool dry_run;        /* only counts, by what is there: no network is loaded */
     uint64_t max_pixels; /* as in sg_decode_options */
     int threads;         /* of decoding; 0: all cores */
     /* what: the message, which names the path. May be NULL. */
@@ -32,8 +34,9 @@ typedef struct sg_reencode_counts {
 /* Makes an index of the model (as sg_index_create takes it) with the items of `dir`, which keep their ids, attributes and pairs,
  * in a folder beside it (".NAME.signet-rebuild"), then exchanges the two in one step and removes the old. Until then the
  * old index answers; nobody else can write to it. Cut short, at any moment: the old index is as it was, and the same call
- * goes on. Returns true with some gone, broken or changed, too. SG_ERR_NOT_FOUND: there are items whose files cannot be
- * read or may only be out of sight (as in sg_ingest_sync); the old index stays, and so does what is encoded.
+ * goes on. Returns true with some changed, too. SG_ERR_NOT_FOUND: there are items whose files are gone or broken (without
+ * prune; counts tells how many), or cannot be read or may only be out of sight (as in sg_ingest_sync); the old index stays,
+ * and so does what is encoded.
  * SG_ERR_UNSUPPORTED where the folders cannot be exchanged. */
 bool sg_index_reencode(sg_reencode_counts *counts, const char *dir, const char *model_path,
                        const sg_reencode_options *options, sg_error *err);
