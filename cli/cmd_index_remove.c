@@ -60,7 +60,7 @@ static bool run_remove(const cli_call *call, int *status, sg_error *err)
     if (!cli_select_check(call, &o->select, err)) return false;
     if (!sg_index_open(&index, call->args[0], SG_INDEX_STORE, !o->dry_run, err)) return false;
     sg_store *store = sg_index_store(index);
-    bool ok = cli_select_items(&ids, &n, store, call, &o->select, err);
+    bool ok = cli_select_items(&ids, &n, store, call, &o->select, false, err);
     if (ok) {
         if (!o->dry_run)
             ok = remove_items(call, store, ids, n, err);

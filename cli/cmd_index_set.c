@@ -41,7 +41,7 @@ static bool set(uint64_t *changed, sg_store *store, const cli_call *call, const 
     uint64_t *ids;
     size_t n;
     if (!o->list) {
-        if (!cli_select_items(&ids, &n, store, call, &o->select, err)) return false;
+        if (!cli_select_items(&ids, &n, store, call, &o->select, true, err)) return false;
         bool ok = sg_retag_items(changed, store, ids, n, retag, err);
         sg_free(ids);
         return ok;

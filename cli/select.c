@@ -60,7 +60,7 @@ static bool gather_ids(id_list *ids, const cli_select *o, sg_error *err)
 }
 
 static bool select_named(uint64_t **ids, size_t *n, sg_store *store, const cli_select *o,
-                         const cli_paths *named, const id_list *by_id, sg_error *err)
+                         const cli_paths *named, const id_list *by_id, bool pictures, sg_error *err)
 {
     const size_t npaths = named->n + o->prefixes.n;
     if ((o->list || o->id_list) &&
@@ -78,7 +78,8 @@ static bool select_named(uint64_t **ids, size_t *n, sg_store *store, const cli_s
                               .npaths = npaths,
                               .ids = by_id->v,
                               .nids = by_id->n,
-                              .where = o->where.n > 0 ? &where : NULL};
+                              .where = o->where.n > 0 ? &where : NULL,
+                              .pictures = pictures};
     bool ok = parse_where(&where, &o->where, err) && sg_select_items(ids, n, store, &select, err);
     sg_where_clear(&where);
     sg_free(paths);
@@ -86,12 +87,12 @@ static bool select_named(uint64_t **ids, size_t *n, sg_store *store, const cli_s
 }
 
 bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call *call, const cli_select *o,
-                      sg_error *err)
+                      bool pictures, sg_error *err)
 {
     id_list by_id = {NULL, 0, 0};
     cli_paths named = {NULL, 0, NULL};
     bool ok = gather_ids(&by_id, o, err) && cli_paths_gather(&named, call, o->list, o->zero, err) &&
-              select_named(ids, n, store, o, &named, &by_id, err);
+              select_named(ids, n, store, o, &named, &by_id, pictures, err);
     cli_paths_clear(&named);
     sg_free(by_id.v);
     return ok;

@@ -31,9 +31,10 @@ typedef struct cli_select {
 bool cli_selects(const cli_select *select);
 /* INDEX, and something that selects. */
 bool cli_select_check(const cli_call *call, const cli_select *select, sg_error *err);
-/* Of the call's operands after INDEX, and the options; as sg_select_items. */
+/* Of the call's operands after INDEX, and the options; pictures: --where alone is about no bare codes. As
+ * sg_select_items. */
 bool cli_select_items(uint64_t **ids, size_t *n, sg_store *store, const cli_call *call,
-                      const cli_select *select, sg_error *err);
+                      const cli_select *select, bool pictures, sg_error *err);
 /* A line of a dry run: {"would": WORD, "id": ID, "path": PATH}, or WORD, a tab and the path. path NULL: a bare code. */
 bool cli_print_change(const char *word, uint64_t id, const char *path, bool json, sg_error *err);
 

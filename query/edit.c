@@ -16,6 +16,7 @@ typedef struct selection {
     size_t nnamed, at;
     const sg_where *where;
     bool all; /* nothing is named: every item */
+    bool pictures;
 } selection;
 
 static bool add_id(selection *s, uint64_t id, sg_error *err)
@@ -74,7 +75,7 @@ static bool is_named(selection *s, uint64_t id)
 static bool see_item(void *context, const sg_item *item, sg_error *err)
 {
     selection *s = context;
-    bool wanted = s->all || is_named(s, item->id);
+    bool wanted = s->all ? item->path || !s->pictures : is_named(s, item->id);
     if (!sg_interrupt_check(err)) return false;
     for (size_t i = 0; item->path && i < s->nfolders; i++)
         if (sg_path_within(item->path, s->folders[i])) s->hit[i] = wanted = true;
@@ -103,7 +104,8 @@ bool sg_select_items(uint64_t **ids, size_t *n, sg_store *store, const sg_select
     selection s = {.folders = sg_calloc(select->npaths, sizeof *s.folders),
                    .hit = sg_calloc(select->npaths, sizeof *s.hit),
                    .where = select->where,
-                   .all = select->where && select->npaths == 0 && select->nids == 0};
+                   .all = select->where && select->npaths == 0 && select->nids == 0,
+                   .pictures = select->pictures};
     bool ok = s.folders && s.hit ? true : sg_fail_memory(err, "paths");
     ok = ok && find_named(&s, store, select, err) && find_all(&s, store, err);
     for (size_t i = 0; i < s.nfolders; i++) sg_free(s.folders[i]);

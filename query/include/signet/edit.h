@@ -11,6 +11,7 @@ typedef struct sg_select {
     const uint64_t *ids;
     size_t nids;
     const sg_where *where; /* of these (without paths and ids: of all) only those for which it holds; NULL */
+    bool pictures;         /* of all, leave out bare codes */
 } sg_select;
 
 /* The items' ids, ascending, none twice (the caller's, sg_free). A path at which and below which nothing is, and an id
