@@ -15,7 +15,7 @@ typedef struct seeker {
     unsigned bound; /* what is farther is not wanted: the radius, and for the k nearest soon less */
     size_t within;  /* positions found at a distance <= bound */
     size_t *counts; /* (nbits + 1) positions found at each distance */
-    uint32_t *hits; /* (SG_HAMMING_ROWS_MAX) */
+    uint32_t *hits; /* of as many rows as are looked through at a time */
     const sg_hamming_impl *impl;
     sg_near *found; /* owned; some of them beyond the bound that there is now */
     size_t nfound, cap;
@@ -95,7 +95,8 @@ static bool seek_one(sg_near_list *list, const sg_ivf *ivf, const sg_search_rows
                 .k = k,
                 .bound = radius < codes->nbits ? radius : (unsigned)codes->nbits};
     s.counts = sg_calloc(codes->nbits + 1, sizeof *s.counts);
-    s.hits = sg_alloc(SG_HAMMING_ROWS_MAX, sizeof *s.hits);
+    s.hits =
+        sg_alloc(ivf->ndistinct < SG_HAMMING_ROWS_MAX ? ivf->ndistinct : SG_HAMMING_ROWS_MAX, sizeof *s.hits);
     const bool ok = s.counts && s.hits ? seek(list, &s, err) : sg_fail_memory(err, "answers");
     sg_free(s.counts);
     sg_free(s.hits);
