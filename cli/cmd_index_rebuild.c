@@ -135,8 +135,6 @@ static bool run_rebuild(const cli_call *call, int *status, sg_error *err)
         sg_prefix(err,
                   "%s is as it was; %" PRIu64 " are encoded anew, and the same command goes on from there",
                   call->args[0], counts.encoded + counts.resumed);
-    if (!ok && err->code == SG_ERR_NOT_FOUND && counts.gone + counts.broken > 0)
-        sg_prefix(err, "%s: without --prune", call->args[0]);
     if (counts.changed || counts.gone || counts.broken) *status = 1;
     return ok;
 }

@@ -91,7 +91,8 @@ static bool refuse_lost(const sg_reencode_counts *counts, const sg_missing *m,
 {
     if (options->prune || options->dry_run || counts->gone + counts->broken == 0) return true;
     return sg_fail(err, SG_ERR_NOT_FOUND,
-                   "%" PRIu64 " pictures are gone and %" PRIu64 " broken, so the index stays as it is%s%s",
+                   "%" PRIu64 " pictures are gone and %" PRIu64
+                   " broken, so the index stays as it is unless they are pruned%s%s",
                    counts->gone, counts->broken, m->lost.n > 0 ? ": " : "",
                    m->lost.n > 0 ? m->lost.v[0].path : "");
 }
