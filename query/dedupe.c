@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND      "mih"
-#define ASK_FIRST 256       /* queries at a time, at first */
-#define ASK_MOST  16384     /* and at most */
-#define HITS      (1 << 22) /* answers that are held at a time, about: 64 MB */
+#define KIND     "mih"
+#define ASK_MOST 16384     /* queries at a time */
+#define HITS     (1 << 22) /* answers that are held at a time, about: 64 MB */
+#define PROBES   64        /* queries that tell how many a block has */
 
 typedef struct finder {
     size_t nbits, nbytes, n, cap;
@@ -151,34 +151,54 @@ static void join_runs(finder *f, size_t a, size_t b)
 
 /* --- near codes --- */
 
-static bool ask(size_t *nhits, finder *f, const sg_search *search, size_t first, size_t count, int radius,
-                sg_error *err)
+static bool ask(finder *f, const sg_search *search, size_t first, size_t count, int radius, sg_error *err)
 {
     const sg_search_ask within = {.radius = radius};
     const uint8_t *queries = sg_search_codes(search) + first * f->nbytes;
     sg_search_result *results = sg_calloc(count, sizeof *results);
     if (!results) return sg_fail_memory(err, "answers");
     bool ok = sg_search_run(results, search, queries, count, &within, err);
-    *nhits = 0;
-    for (size_t q = 0; ok && q < count; q++) {
+    for (size_t q = 0; ok && q < count; q++)
         for (size_t i = 0; i < results[q].n; i++)
             if (results[q].hits[i].id > first + q) join_runs(f, first + q, results[q].hits[i].id);
-        *nhits += results[q].n;
-    }
     for (size_t q = 0; q < count; q++) sg_search_result_clear(&results[q]);
     sg_free(results);
     return ok;
 }
 
-/* Blocks of queries whose answers fill the memory meant for them, by what the last block's took. */
+/* So many of the next queries have answers that fit the memory meant for them, by some of them: the codes are sorted, and
+ * crowded ones may follow lonely ones. */
+static bool choose_count(size_t *count, const finder *f, const sg_search *search, size_t first, int radius,
+                         sg_error *err)
+{
+    const sg_search_ask within = {.radius = radius};
+    uint8_t queries[PROBES * SG_BITS_MAX / 8];
+    *count = f->nruns - first < ASK_MOST ? f->nruns - first : ASK_MOST;
+    while (*count > PROBES) {
+        sg_search_result results[PROBES];
+        size_t nhits = 0;
+        for (size_t i = 0; i < PROBES; i++)
+            memcpy(queries + i * f->nbytes,
+                   sg_search_codes(search) + (first + i * *count / PROBES) * f->nbytes, f->nbytes);
+        if (!sg_search_run(results, search, queries, PROBES, &within, err)) return false;
+        for (size_t i = 0; i < PROBES; i++) {
+            nhits += results[i].n;
+            sg_search_result_clear(&results[i]);
+        }
+        const size_t fits = HITS / (nhits / PROBES + 1) + 1;
+        if (fits >= *count) break;
+        *count = fits;
+    }
+    return true;
+}
+
 static bool ask_all(finder *f, const sg_search *search, int radius, sg_progress *progress, sg_error *err)
 {
-    size_t block = ASK_FIRST, count, nhits = 0;
+    size_t count;
     for (size_t first = 0; first < f->nruns; first += count) {
-        count = f->nruns - first < block ? f->nruns - first : block;
-        if (!sg_interrupt_check(err) || !ask(&nhits, f, search, first, count, radius, err)) return false;
-        size_t fits = HITS / (nhits / count + 1);
-        block = fits < 1 ? 1 : fits < ASK_MOST ? fits : ASK_MOST;
+        if (!sg_interrupt_check(err) || !choose_count(&count, f, search, first, radius, err) ||
+            !ask(f, search, first, count, radius, err))
+            return false;
         if (progress) sg_progress_update(progress, first + count, NULL);
     }
     return true;
