@@ -16,7 +16,8 @@
 #define CHECK_NS  26.0
 
 /* Parts of a scan's time: what is spent before it is known whether buckets are quicker; what looking into them may take
- * where it is only likely; and all that they may take there. */
+ * where it is only likely; and all that they may take there, or within a radius, as it is foreseen: near the scan's
+ * own time what was not foreseen costs more than there is to gain. */
 #define FORESIGHT    0.05 /* of a search by radius: all that it risks */
 #define TRIAL        0.015
 #define LIKELY_LOOKS 0.08
@@ -264,7 +265,7 @@ static sg_mih_outcome seek(seeker *s)
 {
     foresee(s);
     /* A radius is known from the start; that of the k nearest only after a look. */
-    if (s->k == SIZE_MAX && s->cost[s->bound + 1].all > s->scan) return SG_MIH_DEARER;
+    if (s->k == SIZE_MAX && s->cost[s->bound + 1].all > LIKELY * s->scan) return SG_MIH_DEARER;
     for (unsigned step = 0; step <= s->bound; step++) {
         const sg_mih_outcome what = look(s, step);
         if (what != SG_MIH_FOUND) return what;
