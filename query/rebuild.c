@@ -85,16 +85,17 @@ static void tell_gone(const char *path, const sg_reencode_options *options)
     if (options->note) options->note(options->context, SG_REENCODE_GONE, path, why.message);
 }
 
-/* All that can be encoded is: the index as it would be, without the pictures that are lost. */
+/* All that can be encoded is: the index as it would be, without the pictures that are lost. One that would hold none is not
+ * what anybody means: their folder has moved. */
 static bool refuse_lost(const sg_reencode_counts *counts, const sg_missing *m,
                         const sg_reencode_options *options, sg_error *err)
 {
-    if (options->prune || options->dry_run || counts->gone + counts->broken == 0) return true;
+    const bool none = counts->encoded + counts->resumed + counts->changed == 0;
+    if (counts->gone + counts->broken == 0 || (!none && (options->prune || options->dry_run))) return true;
     return sg_fail(err, SG_ERR_NOT_FOUND,
-                   "%" PRIu64 " pictures are gone and %" PRIu64
-                   " broken, so the index stays as it is unless they are pruned%s%s",
-                   counts->gone, counts->broken, m->lost.n > 0 ? ": " : "",
-                   m->lost.n > 0 ? m->lost.v[0].path : "");
+                   "%" PRIu64 " pictures are gone and %" PRIu64 " broken, so the index stays as it is%s%s%s",
+                   counts->gone, counts->broken, none ? ": none would be left" : " unless they are pruned",
+                   m->lost.n > 0 ? ": " : "", m->lost.n > 0 ? m->lost.v[0].path : "");
 }
 
 bool sg_missing_settle(sg_reencode_counts *counts, sg_missing *m, const sg_reencode_options *options,

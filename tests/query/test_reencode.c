@@ -240,12 +240,14 @@ static void test_nothing_is_lost(void **state)
     sg_reencode_counts c;
     make_album();
     assert_int_equal(rename("album", "elsewhere"), 0);
-    assert_false(try_reencode(&c, "idx", "other.safetensors", false, NULL, &err));
-    assert_int_equal(err.code, SG_ERR_NOT_FOUND);
-    assert_non_null(
-        strstr(err.message,
-               "3 pictures are gone and 0 broken, so the index stays as it is unless they are pruned: /"));
-    assert_true(c.gone == 3 && c.encoded == 0);
+    for (int prune = 0; prune < 2; prune++) { /* all of them never */
+        assert_false(try_reencode(&c, "idx", "other.safetensors", prune, NULL, &err));
+        assert_int_equal(err.code, SG_ERR_NOT_FOUND);
+        assert_non_null(
+            strstr(err.message,
+                   "3 pictures are gone and 0 broken, so the index stays as it is: none would be left: /"));
+        assert_true(c.gone == 3 && c.encoded == 0);
+    }
     assert_int_equal(rename("elsewhere", "album"), 0);
     assert_index("model.safetensors", whole);
     /* Only the look at it tells. The others need not be encoded again. */

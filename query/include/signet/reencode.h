@@ -35,7 +35,7 @@ typedef struct sg_reencode_counts {
  * in a folder beside it (".NAME.signet-rebuild"), then exchanges the two in one step and removes the old. Until then the
  * old index answers; nobody else can write to it. Cut short, at any moment: the old index is as it was, and the same call
  * goes on. Returns true with some changed, too. SG_ERR_NOT_FOUND: there are items whose files are gone or broken (without
- * prune; counts tells how many), or cannot be read or may only be out of sight (as in sg_ingest_sync); the old index stays,
+ * prune, or all of them; counts tells how many), or cannot be read or may only be out of sight (as in sg_ingest_sync); the old index stays,
  * and so does what is encoded.
  * SG_ERR_UNSUPPORTED where the folders cannot be exchanged. */
 bool sg_index_reencode(sg_reencode_counts *counts, const char *dir, const char *model_path,
