@@ -9,8 +9,7 @@ uint64_t sg_span_get(sg_span *s, unsigned nbytes)
         *s = (sg_span){.bad = true};
         return 0;
     }
-    for (unsigned i = 0; i < nbytes; i++) value = value << 8 | s->at[i];
-    s->at += nbytes;
+    for (unsigned i = 0; i < nbytes; i++) value = value << 8 | *s->at++;
     s->nbytes -= nbytes;
     return value;
 }
@@ -19,7 +18,7 @@ sg_span sg_span_take(sg_span *s, uint64_t nbytes)
 {
     if (nbytes > s->nbytes) return *s = (sg_span){.bad = true};
     sg_span part = {.at = s->at, .nbytes = (size_t)nbytes};
-    s->at += nbytes;
+    if (nbytes > 0) s->at += nbytes; /* of an empty one it may be NULL */
     s->nbytes -= (size_t)nbytes;
     return part;
 }

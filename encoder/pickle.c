@@ -57,7 +57,7 @@ bool sg_pickle_text_is(const sg_pickle_value *value, const char *text)
 
 const sg_pickle_value *sg_pickle_get(const sg_pickle *pickle, const sg_pickle_value *dict, const char *key)
 {
-    for (size_t i = dict->items.n; i >= 2; i -= 2)
+    for (size_t i = dict->kind == SG_PICKLE_DICT ? dict->items.n : 0; i >= 2; i -= 2)
         if (sg_pickle_text_is(sg_pickle_at(pickle, dict->items.refs[i - 2]), key))
             return sg_pickle_at(pickle, dict->items.refs[i - 1]);
     return NULL;

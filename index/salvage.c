@@ -289,7 +289,7 @@ const sg_found *sg_salvage_table(size_t *n, const sg_salvage *s, int table)
     while (from < s->n && s->found[from].table < table) from++;
     for (to = from; to < s->n && s->found[to].table == table;) to++;
     *n = to - from;
-    return s->found + from;
+    return from < s->n ? &s->found[from] : NULL;
 }
 
 bool sg_salvage_read(uint8_t *bytes, const sg_salvage *s, const sg_found *found)
