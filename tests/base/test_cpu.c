@@ -53,9 +53,17 @@ static void test_count_respects_affinity(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
+static void need_openmp(void)
+{
+#ifndef _OPENMP
+    skip();
+#endif
+}
+
 static void test_threads(void **state)
 {
     (void)state;
+    need_openmp();
     sg_threads_set(3);
     assert_int_equal(sg_threads(), 3);
     int inside = 0;
@@ -76,6 +84,7 @@ static bool flushes(void)
 static void test_denormals(void **state)
 {
     (void)state;
+    need_openmp();
     assert_false(flushes());
     sg_threads_set(4);
     sg_denormals_flush_all();

@@ -6,8 +6,9 @@
 
 /* A function compiled for several instruction sets, of which the best is chosen when the program starts. Levels, not
  * names of processors: "arch=haswell" would be for Intel's alone. clang 14 gives the chosen function another name than
- * its callers look for. Numbers may differ in their last bits where products are added (fused or not). */
-#ifdef __clang__
+ * its callers look for, and the choice is made before the thread sanitizer is ready for it. Numbers may differ in their last
+ * bits where products are added (fused or not). */
+#if defined(__clang__) || defined(__SANITIZE_THREAD__)
 #define SG_CLONES
 #else
 #define SG_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
