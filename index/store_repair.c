@@ -58,7 +58,7 @@ static list list_of(const sg_salvage *s, int table)
 {
     size_t n;
     const sg_found *found = sg_salvage_table(&n, s, table);
-    return (list){found, found + n};
+    return (list){found, n > 0 ? found + n : found};
 }
 
 /* Reads what was found into *bytes, which grows. */
