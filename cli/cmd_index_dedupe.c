@@ -341,7 +341,7 @@ static bool run(const cli_call *call, int *status, sg_error *err)
     if (radius && rate) return sg_fail(err, SG_ERR_USAGE, "--radius and --fmr: one of them");
     if (o->json && o->others) return sg_fail(err, SG_ERR_USAGE, "--json and --print-others: one of them");
     if (o->zero && !o->others) return sg_fail(err, SG_ERR_USAGE, "-0 goes with --print-others");
-    return run_search(call, status, err);
+    return cli_need_outside(o->html, call->args[0], err) && run_search(call, status, err);
 }
 
 #define AT(member) offsetof(dedupe_options, member)

@@ -42,6 +42,7 @@ static bool run_export(const cli_call *call, int *status, sg_error *err)
     const sg_format *format;
     sg_index *index;
     if (!cli_need_args(call, 1, 1, "INDEX", err) || !cli_need_out(o->out, "the file to write", err) ||
+        !cli_need_outside(o->out, call->args[0], err) || !cli_need_outside(o->ids, call->args[0], err) ||
         !check_ids(o, err) || !sg_format_find(&format, o->format, o->out, err) ||
         !sg_index_open(&index, call->args[0], SG_INDEX_STORE, false, err))
         return false;

@@ -202,16 +202,18 @@ static bool ask_index(const cli_call *call, const query_inputs *in, const sg_whe
                       sg_error *err)
 {
     const sg_query_visit visit = {take_answer, take_broken, out};
+    const query_options *o = call->options;
     sg_searcher *searcher;
-    if (!sg_searcher_open(&searcher, call->args[0], in->n > 0 ? SG_INDEX_ENCODE : SG_INDEX_STORE,
+    if (!cli_need_outside(o->html, call->args[0], err) ||
+        !sg_searcher_open(&searcher, call->args[0], in->n > 0 ? SG_INDEX_ENCODE : SG_INDEX_STORE,
                           in->n < BATCH ? in->n : BATCH, err))
         return false;
     sg_index *index = sg_searcher_index(searcher);
     sg_index_set_max_pixels(index, (uint64_t)call->common.max_pixels);
     tell_recipe(call, index);
-    bool ok = check_codes(call->options, sg_index_info(index)->nbits, err) && find_radius(call, index, err);
+    bool ok = check_codes(o, sg_index_info(index)->nbits, err) && find_radius(call, index, err);
     if (ok) {
-        const sg_ask ask = ask_of(call->options, where);
+        const sg_ask ask = ask_of(o, where);
         ok = sg_searcher_files(searcher, in->files, in->n, &ask, &visit, err) &&
              ask_codes(searcher, &ask, out, err);
     }

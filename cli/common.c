@@ -1,6 +1,7 @@
 #include "common.h"
 
 #include <signet/buf.h>
+#include <signet/file.h>
 #include <signet/mem.h>
 #include <signet/preprocess.h>
 #include <stdarg.h>
@@ -157,6 +158,18 @@ bool cli_need_out(const char *out, const char *what, sg_error *err)
 {
     if (!out) return sg_fail(err, SG_ERR_USAGE, "-o is missing: %s", what);
     return *out ? true : sg_fail(err, SG_ERR_USAGE, "-o: an empty path");
+}
+
+bool cli_need_outside(const char *file, const char *index, sg_error *err)
+{
+    char *folder;
+    if (!file) return true;
+    if (!sg_path_absolute(&folder, file, err)) return false;
+    char *end = strrchr(folder, '/');
+    end[end == folder] = '\0';
+    bool inside = sg_path_same(folder, index);
+    sg_free(folder);
+    return !inside || sg_fail(err, SG_ERR_USAGE, "%s: lies in the folder of the index %s", file, index);
 }
 
 bool cli_print_json(sg_json *json, sg_error *err)

@@ -158,6 +158,8 @@ bool cli_skip(int *status, const sg_error *why, bool only, sg_error *err);
 void cli_print_text(const char *text);
 /* -o: SG_ERR_USAGE when it is missing ("-o is missing: WHAT") or empty. */
 bool cli_need_out(const char *out, const char *what, sg_error *err);
+/* A file to write (NULL: none) must not lie in an index's folder, which is for the index's own: SG_ERR_USAGE. */
+bool cli_need_outside(const char *file, const char *index, sg_error *err);
 /* One line on standard output; takes json. */
 bool cli_print_json(sg_json *json, sg_error *err);
 bool cli_stdout_check(sg_error *err);
