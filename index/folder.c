@@ -1,5 +1,6 @@
 #include "folder_impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,16 +17,10 @@
 
 void sg_folder_remove(const char *path)
 {
-    char **names, *file;
-    size_t n;
-    if (sg_dir_list(&names, &n, path, NULL)) {
-        for (size_t i = 0; i < n; i++) {
-            if (!sg_path_join(&file, path, names[i], NULL)) continue;
-            unlink(file);
-            sg_free(file);
-        }
-        sg_names_free(names, n);
-    }
+    const struct dirent *entry;
+    DIR *dir = opendir(path);
+    while (dir && (entry = readdir(dir))) unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir) closedir(dir);
     rmdir(path);
 }
 
