@@ -61,8 +61,8 @@ static void test_damage_is_not_written_to(void **state)
             close(fd);
             pid_t child = fork();
             if (child == 0) {
-                signal(SIGSEGV, SIG_DFL),
-                    signal(SIGBUS, SIG_DFL); /* the test's own handler is not the child's */
+                signal(SIGSEGV, SIG_DFL); /* the test's own handler is not the child's */
+                signal(SIGBUS, SIG_DFL);
                 change_all(&w);
             }
             assert_int_equal(waitpid(child, &status, 0), child);
