@@ -19,7 +19,7 @@ static const cli_option sync_rows[] = {
     {"prune", 0, CLI_FLAG, offsetof(sync_options, prune), NULL,
      "remove pictures of these folders whose files are gone (default: only\n" CLI_HELP_INDENT
      "count them); never those that are hidden or excluded, or whose folder\n" CLI_HELP_INDENT
-     "is absent, empty or unreadable (a disk that is not mounted)",
+     "is absent, empty or unreadable, or whose disk is not mounted where it was",
      0, 0},
     CLI_INGEST_OPTIONS(sync_options, ingest),
 };

@@ -218,7 +218,7 @@ static bool renew(sg_store *store, const sg_item *old, sg_item *now, sg_error *e
 {
     now->id = old->id;
     now->foreign = old->foreign; /* the code stays too */
-    if (old->nbytes == now->nbytes && old->mtime_ns == now->mtime_ns &&
+    if (old->nbytes == now->nbytes && old->mtime_ns == now->mtime_ns && old->disk_depth == now->disk_depth &&
         old->attributes_nbytes == now->attributes_nbytes &&
         (now->attributes_nbytes == 0 ||
          memcmp(old->attributes, now->attributes, now->attributes_nbytes) == 0))
@@ -329,6 +329,7 @@ bool sg_apply_path(sg_store *store, const sg_store_op *op, sg_put_result *result
     sg_path_ref(old_ref, item.path, item.id);
     sg_path_ref(new_ref, op->data, item.id);
     item.path = op->data;
+    item.disk_depth = 0;
     return put_item(store, &item, err) && del(NULL, store, SG_TABLE_PATHS, old_ref, sizeof old_ref, err) &&
            sg_batch_put(store, SG_TABLE_PATHS, new_ref, sizeof new_ref, NULL, 0, err);
 }

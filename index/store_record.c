@@ -122,8 +122,9 @@ bool sg_texts_parse(sg_kv *texts, const char **fault, const void *data, size_t n
 }
 
 /* Item: id u64, nbytes u64, mtime i64 (ns), content 16, flags u32, path and its NUL, packed attributes. */
-#define ITEM_HEAD    (SUM_NBYTES + 8 + 8 + 8 + SG_CONTENT_NBYTES + 4)
-#define ITEM_FOREIGN 1u
+#define ITEM_HEAD       (SUM_NBYTES + 8 + 8 + 8 + SG_CONTENT_NBYTES + 4)
+#define ITEM_FOREIGN    1u
+#define ITEM_DISK_SHIFT 16
 
 size_t sg_item_nbytes(const sg_item *item)
 {
@@ -137,7 +138,8 @@ void sg_item_write(uint8_t *bytes, const sg_item *item)
     sg_put_u64(bytes + 16, item->nbytes);
     sg_put_u64(bytes + 24, (uint64_t)item->mtime_ns);
     memcpy(bytes + 32, item->content, SG_CONTENT_NBYTES);
-    sg_put_u32(bytes + 48, item->foreign ? ITEM_FOREIGN : 0);
+    sg_put_u32(bytes + 48,
+               (item->foreign ? ITEM_FOREIGN : 0) | (uint32_t)item->disk_depth << ITEM_DISK_SHIFT);
     memcpy(bytes + ITEM_HEAD, item->path, npath);
     if (item->attributes_nbytes > 0)
         memcpy(bytes + ITEM_HEAD + npath, item->attributes, item->attributes_nbytes);
@@ -149,15 +151,17 @@ const char *sg_item_parse(sg_item *item, uint64_t id, const void *data, size_t n
     const uint8_t *bytes = data;
     if (nbytes < ITEM_HEAD + 2) return "is too short";
     if (!sealed(bytes, nbytes)) return "has a wrong checksum";
+    const uint32_t flags = sg_get_u32(bytes + 48);
     *item = (sg_item){.id = sg_get_u64(bytes + 8),
                       .nbytes = sg_get_u64(bytes + 16),
                       .mtime_ns = (int64_t)sg_get_u64(bytes + 24),
-                      .foreign = sg_get_u32(bytes + 48) == ITEM_FOREIGN,
+                      .foreign = flags & ITEM_FOREIGN,
+                      .disk_depth = (uint16_t)(flags >> ITEM_DISK_SHIFT),
                       .path = (const char *)bytes + ITEM_HEAD};
     memcpy(item->content, bytes + 32, SG_CONTENT_NBYTES);
     if (item->id != id) return "stands under another id";
     const char *end = memchr(item->path, '\0', nbytes - ITEM_HEAD);
-    if (sg_get_u32(bytes + 48) > ITEM_FOREIGN || !end) return "makes no sense";
+    if ((flags & 0xffff) > ITEM_FOREIGN || !end) return "makes no sense";
     item->attributes = end + 1;
     item->attributes_nbytes = (size_t)((const char *)bytes + nbytes - item->attributes);
     return sg_attributes_fault(item->attributes, item->attributes_nbytes)

@@ -149,6 +149,7 @@ static bool check_item(void *context, const sg_item *item, sg_error *err)
     if (!item->path) return true; /* a code without a picture */
     sg_file *file = sg_files_find(c->files, item->path);
     if (!file) return !c->other || c->other(c->context, item, err);
+    file->known = true;
     file->current = !file->errnum && item->nbytes == file->nbytes && item->mtime_ns == file->mtime_ns;
     return true;
 }

@@ -12,6 +12,7 @@ typedef struct sg_file {
     int errnum;     /* why nothing is known of it; 0 */
     uint64_t nbytes;
     int64_t mtime_ns;
+    bool known;   /* the index has it, as was seen when all items were looked at */
     bool current; /* the index has it with this size and time */
 } sg_file;
 

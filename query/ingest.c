@@ -1,5 +1,6 @@
 /* Files into an index: found, looked at and encoded (intake.c), then stored, always in the order of the files: ids do
  * not depend on timing. */
+#include "disk_impl.h"
 #include "ingest_impl.h"
 
 #include <inttypes.h>
@@ -76,6 +77,7 @@ static sg_item item_of(const sg_ingest *in, const sg_picture *p, const uint8_t *
                     .nbytes = p->nbytes,
                     .mtime_ns = p->mtime_ns,
                     .foreign = in->index->verdict != SG_RECIPE_SAME,
+                    .disk_depth = sg_disk_depth(p->path),
                     .code = code,
                     .outputs = z};
     memcpy(item.content, p->content, SG_CONTENT_NBYTES);

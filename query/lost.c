@@ -1,6 +1,6 @@
 #include "lost_impl.h"
 
-#include "files_impl.h"
+#include "disk_impl.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ bool sg_lost_add(sg_lost_list *list, const sg_item *item, sg_error *err)
         return sg_fail_memory(err, "lost files");
     }
     sg_lost *lost = &list->v[list->n++];
-    *lost = (sg_lost){.id = item->id, .path = path};
+    *lost = (sg_lost){.id = item->id, .path = path, .disk_depth = item->disk_depth};
     memcpy(lost->content, item->content, SG_CONTENT_NBYTES);
     return true;
 }
@@ -113,13 +113,16 @@ static bool is_absent(const char *path, struct stat *st, const char **doubt)
 
 typedef struct judging {
     const char *folder;
-    bool empty;
+    const sg_files *found;
+    bool empty; /* no file was found in the folder */
     sg_lost_tell tell;
     void *context;
     char *place, *told;    /* the place that was last asked, and the last one that was told */
     bool in_folder;        /* place was asked for a folder in it */
     const char *doubt;     /* about place */
     const char *asked_for; /* a file for which it was asked: all in the same folder have the same answer */
+    char *disk;            /* the folder that was last asked whether its disk is mounted */
+    bool disk_away;
 } judging;
 
 /* Of a file that is absent: asks the nearest folder above that exists, down to the one that is judged. path is cut to that
@@ -164,10 +167,36 @@ static bool tell_once(judging *j, const char *place, const char *why, sg_error *
     return true;
 }
 
+static bool holds_files(const sg_files *found, const char *folder, bool known)
+{
+    for (size_t i = 0; i < found->n; i++)
+        if ((found->v[i].known || !known) && sg_path_within(found->v[i].path, folder)) return true;
+    return false;
+}
+
+/* The file lay on a disk that was mounted at a folder above it, where none is now; nor are its pictures, which may have been
+ * brought there from it. */
+static bool lay_on_other_disk(bool *away, const sg_lost *lost, judging *j, sg_error *err)
+{
+    const size_t n = sg_disk_folder(lost->path, lost->disk_depth);
+    *away = n > 0;
+    if (n == 0) return true;
+    if (!j->disk || strlen(j->disk) != n || memcmp(j->disk, lost->path, n) != 0) {
+        sg_free(j->disk);
+        j->disk = sg_strdup(lost->path);
+        if (!j->disk) return sg_fail_memory(err, lost->path);
+        j->disk[n] = '\0';
+        j->disk_away = !sg_disk_mounted(j->disk) && !(j->found && holds_files(j->found, j->disk, true));
+    }
+    *away = j->disk_away;
+    return true;
+}
+
 static bool judge(sg_lost *lost, judging *j, sg_error *err)
 {
     struct stat st;
     const char *doubt;
+    bool away;
     sg_lost_fate fate = SG_LOST_GONE;
     if (!is_absent(lost->path, &st, &doubt)) {
         if (doubt && !tell_once(j, lost->path, doubt, err)) return false;
@@ -184,6 +213,13 @@ static bool judge(sg_lost *lost, judging *j, sg_error *err)
         if (j->doubt && !tell_once(j, j->place, j->doubt, err)) return false;
         if (j->doubt) fate = SG_LOST_KEPT;
     }
+    if (fate == SG_LOST_GONE) {
+        if (!lay_on_other_disk(&away, lost, j, err) ||
+            (away &&
+             !tell_once(j, j->disk, "held a disk when its pictures came in: one that is not mounted?", err)))
+            return false;
+        if (away) fate = SG_LOST_KEPT;
+    }
     if (fate == SG_LOST_GONE && j->empty) {
         if (!tell_once(j, j->folder, "holds no files: a disk that is not mounted?", err)) return false;
         fate = SG_LOST_KEPT;
@@ -193,16 +229,18 @@ static bool judge(sg_lost *lost, judging *j, sg_error *err)
     return true;
 }
 
-bool sg_lost_judge(sg_lost_list *list, const char *folder, bool empty, sg_lost_tell tell, void *context,
-                   sg_error *err)
+bool sg_lost_judge(sg_lost_list *list, const char *folder, const sg_files *found, sg_lost_tell tell,
+                   void *context, sg_error *err)
 {
-    judging j = {.folder = folder, .empty = empty, .tell = tell, .context = context};
+    judging j = {.folder = folder, .found = found, .tell = tell, .context = context};
+    j.empty = found && !holds_files(found, folder, false);
     bool ok = true;
     if (list->n > 1) qsort(list->v, list->n, sizeof *list->v, compare_paths);
     for (size_t i = 0; ok && i < list->n; i++)
         if (sg_path_within(list->v[i].path, folder))
             ok = sg_interrupt_check(err) && judge(&list->v[i], &j, err);
     sg_free(j.place);
+    sg_free(j.disk);
     sg_free(j.told);
     return ok;
 }

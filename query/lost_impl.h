@@ -2,7 +2,7 @@
 #ifndef SIGNET_LOST_IMPL_H
 #define SIGNET_LOST_IMPL_H
 
-#include <signet/store.h>
+#include "files_impl.h"
 
 typedef enum {
     SG_LOST_THERE, /* the file is there: it was left out */
@@ -14,6 +14,7 @@ typedef struct sg_lost {
     uint64_t id;
     char *path; /* owned */
     uint8_t content[SG_CONTENT_NBYTES];
+    uint16_t disk_depth;
     sg_lost_fate fate;
     uint64_t heir; /* the item that it has become by a move; 0: none */
 } sg_lost;
@@ -24,11 +25,11 @@ typedef struct sg_lost_list {
 } sg_lost_list;
 
 bool sg_lost_add(sg_lost_list *list, const sg_item *item, sg_error *err);
-/* Finds out the fates of those below folder (absolute). empty: the walk has found no file there at all. Each place for
- * whose sake some are kept is told, with the reason. */
+/* Finds out the fates of those below folder (absolute). found: what the walk through it has found, looked up in the index; NULL:
+ * there was no walk. Each place for whose sake some are kept is told, with the reason. */
 typedef void (*sg_lost_tell)(void *context, const char *place, const char *why);
-bool sg_lost_judge(sg_lost_list *list, const char *folder, bool empty, sg_lost_tell tell, void *context,
-                   sg_error *err);
+bool sg_lost_judge(sg_lost_list *list, const char *folder, const sg_files *found, sg_lost_tell tell,
+                   void *context, sg_error *err);
 /* Leaves only those that are gone, sorted for sg_lost_find; counts the kept. */
 void sg_lost_settle(sg_lost_list *list, uint64_t *kept);
 /* One with this content, of the same name if there is one; NULL. */

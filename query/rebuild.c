@@ -102,7 +102,7 @@ bool sg_missing_settle(sg_reencode_counts *counts, sg_missing *m, const sg_reenc
                        sg_error *err)
 {
     uint64_t unseen = m->unreadable;
-    if (!sg_lost_judge(&m->lost, "/", false, take_place, m, err)) return false;
+    if (!sg_lost_judge(&m->lost, "/", NULL, take_place, m, err)) return false;
     for (size_t i = 0; i < m->lost.n; i++) {
         if (m->lost.v[i].fate == SG_LOST_GONE) continue;
         unseen++;

@@ -3,6 +3,7 @@
  * beside is looked at. First what still has its recorded content, under its old id; then, when nothing else is left, what
  * has changed, as an update would be. What has no file any more is left out; where it may only be out of sight, nothing
  * takes the old index's place. */
+#include "disk_impl.h"
 #include "reencode_impl.h"
 
 #include "batch_impl.h"
@@ -24,6 +25,7 @@ typedef struct piece {
     uint64_t id;
     char *path, *attributes;
     size_t attributes_nbytes;
+    uint16_t disk_depth;
     uint8_t content[SG_CONTENT_NBYTES];
 } piece;
 
@@ -188,6 +190,7 @@ static bool put(reencode *r, const sg_picture *p, const uint8_t *code, const flo
                     .nbytes = p->nbytes,
                     .mtime_ns = p->mtime_ns,
                     .foreign = r->fresh->verdict != SG_RECIPE_SAME,
+                    .disk_depth = sg_disk_depth(it->path),
                     .code = code,
                     .attributes = it->attributes,
                     .attributes_nbytes = it->attributes_nbytes,
@@ -232,7 +235,8 @@ static bool push(reencode *r, size_t place, sg_error *err)
     if (stat(it->path, &st) != 0 || !S_ISREG(st.st_mode)) {
         if (!r->changed_too) return add_rest(r, it->id, err);
         step(r);
-        return sg_lost_add(&r->missing.lost, &(sg_item){.id = it->id, .path = it->path}, err);
+        return sg_lost_add(&r->missing.lost,
+                           &(sg_item){.id = it->id, .path = it->path, .disk_depth = it->disk_depth}, err);
     }
     sg_picture p = {.path = it->path,
                     .named = true,
@@ -261,7 +265,8 @@ static bool add_piece(reencode *r, const sg_item *item, sg_error *err)
     *p = (piece){.id = item->id,
                  .path = sg_strdup(item->path),
                  .attributes = sg_alloc(item->attributes_nbytes, 1),
-                 .attributes_nbytes = item->attributes_nbytes};
+                 .attributes_nbytes = item->attributes_nbytes,
+                 .disk_depth = item->disk_depth};
     r->nchunk++;
     if (!p->path || !p->attributes) return sg_fail_memory(err, item->path);
     if (p->attributes_nbytes > 0) memcpy(p->attributes, item->attributes, p->attributes_nbytes);

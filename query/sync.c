@@ -31,13 +31,6 @@ static void tell_kept(void *context, const char *place, const char *why)
     sg_buf_clear(&what);
 }
 
-static bool holds_files(const syncing *s, const char *folder)
-{
-    for (size_t i = 0; i < s->in.files.n; i++)
-        if (sg_path_within(s->in.files.v[i].path, folder)) return true;
-    return false;
-}
-
 /* Finds the files of all folders, what the index knows of them, and what it knows beside. */
 static bool compare(syncing *s, const char *const *folders, size_t n, sg_error *err)
 {
@@ -52,8 +45,7 @@ static bool compare(syncing *s, const char *const *folders, size_t n, sg_error *
     }
     if (!sg_files_check(&s->in.files, s->in.index->store, lose, s, err)) return false;
     for (size_t i = 0; i < n; i++)
-        if (!sg_lost_judge(&s->lost, s->folders[i], !holds_files(s, s->folders[i]), tell_kept, s, err))
-            return false;
+        if (!sg_lost_judge(&s->lost, s->folders[i], &s->in.files, tell_kept, s, err)) return false;
     sg_lost_settle(&s->lost, &s->in.counts->kept);
     s->in.counts->gone = s->lost.n;
     s->in.lost = &s->lost;

@@ -257,6 +257,50 @@ static void test_odd_paths(void **state)
 }
 
 /* Several blocks of codes, several levels of tables, several times the first map. */
+static sg_item item_one(sg_store *store)
+{
+    sg_error err = {0};
+    sg_item item;
+    char *path;
+    if (!sg_store_get(&item, &path, store, 1, &err)) fail_msg("%s", err.message);
+    sg_free(path);
+    return item;
+}
+
+/* Where a file's disk was mounted: renewed with what else is told of the file, kept by what is about other things. */
+static void test_disk_depth(void **state)
+{
+    (void)state;
+    sg_error err = {0};
+    sg_put_kind kind;
+    uint64_t id, other;
+    uint8_t code[8];
+    create_store("idx", 64);
+    sg_store *store = open_store("idx", true);
+    sg_item item = make_item("/mnt/disk/a", 1, 5, 1, code, 64);
+    const uint16_t depths[] = {2, 0xffff, 0, 2};
+    for (size_t i = 0; i < 4; i++) {
+        item.disk_depth = depths[i];
+        item.foreign = i == 0;
+        begin(store);
+        assert_true(sg_store_put(&kind, &id, &other, store, &item, &err));
+        assert_int_equal(kind, i == 0 ? SG_PUT_ADDED : SG_PUT_UNCHANGED);
+        commit(store);
+        assert_int_equal(item_one(store).disk_depth, depths[i]);
+        assert_true(item_one(store).foreign);
+    }
+    begin(store);
+    assert_true(sg_store_set_attributes(store, 1, "k\0v", 4, &err));
+    commit(store);
+    assert_int_equal(item_one(store).disk_depth, 2);
+    begin(store);
+    assert_true(sg_store_set_path(store, 1, "/mnt/other/a", &err));
+    commit(store);
+    assert_int_equal(item_one(store).disk_depth, 0);
+    assert_sound(store);
+    sg_store_close(store);
+}
+
 static void test_many(void **state)
 {
     (void)state;
@@ -353,6 +397,7 @@ int main(void)
         scratch_test(test_finds),
         scratch_test(test_removes),
         scratch_test(test_odd_paths),
+        scratch_test(test_disk_depth),
         scratch_test(test_many),
         scratch_test(test_stops_early),
         scratch_test(test_reading_only),

@@ -17,7 +17,7 @@ static void assert_fate(const char *path, const char *folder, sg_lost_fate want,
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
     assert_true(sg_lost_add(&list, &item, &err));
-    assert_true(sg_lost_judge(&list, folder, false, note_place, out, &err));
+    assert_true(sg_lost_judge(&list, folder, NULL, note_place, out, &err));
     fclose(out);
     assert_int_equal(list.v[0].fate, want);
     assert_string_equal(text, told);

@@ -129,6 +129,54 @@ static void test_not_mounted(void **state)
     assert_listing(false, "1 a.png\n2 b.jpg\n5 e.png\n");
 }
 
+/* Puts on record that the pictures in a folder lay on a disk that was mounted there. */
+static void pretend_disk(const char *folder, const uint64_t *ids, size_t n)
+{
+    sg_error err = {0};
+    sg_item item;
+    char *path, *absolute;
+    uint16_t depth = 0;
+    sg_store *store;
+    assert_true(sg_path_absolute(&absolute, folder, &err));
+    for (const char *at = absolute; *at; at++) depth += *at == '/';
+    sg_free(absolute);
+    assert_true(sg_store_open(&store, "idx", true, 0, &err) && sg_store_begin(store, &err));
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t code[BITS / 8] = {0};
+        sg_put_kind kind;
+        uint64_t id, other;
+        assert_true(sg_store_get(&item, &path, store, ids[i], &err));
+        item.code = code; /* stays as it is */
+        item.disk_depth = depth;
+        assert_true(sg_store_put(&kind, &id, &other, store, &item, &err) && kind == SG_PUT_UNCHANGED);
+        sg_free(path);
+    }
+    assert_true(sg_store_commit(store, &err));
+    sg_store_close(store);
+}
+
+/* A disk that is gone from where it was mounted, with its folder or not: what lay on it is kept. Once pictures of it are in a
+ * folder of that name, this has taken the disk's place. */
+static void test_disk_is_away(void **state)
+{
+    (void)state;
+    char *notes;
+    make_album();
+    pretend_disk("album/sub", (const uint64_t[]){3, 4}, 2);
+    assert_int_equal(rename("album/sub", "away"), 0);
+    assert_lost(sync_folder("album", true, &notes), 0, 0, 0, 2);
+    assert_noted(notes, "/album/sub: held a disk when its pictures came in: one that is not mounted?\n");
+    make_folder("album/sub");
+    scratch_put("album/sub/DISK-IS-NOT-MOUNTED", "", 0);
+    assert_lost(sync_folder("album", true, NULL), 0, 0, 0, 2);
+    put_picture("album/sub/another.png", 7);
+    assert_lost(sync_folder("album", true, NULL), 0, 0, 0, 2);
+    assert_listing(false, "1 a.png\n2 b.jpg\n3 c.png\n4 d.png\n5 another.png\n");
+    assert_int_equal(rename("away/c.png", "album/sub/c.png"), 0);
+    assert_lost(sync_folder("album", true, NULL), 0, 1, 1, 0);
+    assert_listing(false, "1 a.png\n2 b.jpg\n3 c.png\n5 another.png\n");
+}
+
 static void test_unreadable(void **state)
 {
     (void)state;
@@ -429,6 +477,7 @@ int main(void)
         scratch_test(test_gone),
         scratch_test(test_left_out),
         scratch_test(test_not_mounted),
+        scratch_test(test_disk_is_away),
         scratch_test(test_unreadable),
         scratch_test(test_no_longer_an_image),
         scratch_test(test_moved),

@@ -37,6 +37,7 @@ typedef struct sg_item {
     uint64_t nbytes;
     int64_t mtime_ns;
     bool foreign;           /* its code was made with other instructions or numerics than the recipe says */
+    uint16_t disk_depth;    /* how many folders lead to where its disk was mounted; 0: the root, or unknown */
     const uint8_t *code;    /* nbits / 8 */
     const char *attributes; /* packed (signet/attributes.h); put: NULL keeps what an updated path had */
     size_t attributes_nbytes;
@@ -107,7 +108,7 @@ bool sg_store_skip_ids(sg_store *store, uint64_t next, sg_error *err);
 bool sg_store_remove(sg_store *store, uint64_t id, sg_error *err); /* absent: SG_ERR_NOT_FOUND */
 /* Of an item with a path, which keeps its id. */
 bool sg_store_set_attributes(sg_store *store, uint64_t id, const char *data, size_t nbytes, sg_error *err);
-/* As above. Another item has the path: SG_ERR_USAGE. */
+/* As above; where its disk is mounted is not known then. Another item has the path: SG_ERR_USAGE. */
 bool sg_store_set_path(sg_store *store, uint64_t id, const char *path, sg_error *err);
 /* The search kind and its params (NULL: none), recorded as they are. */
 bool sg_store_set_search(sg_store *store, const char *kind, const sg_kv *params, sg_error *err);

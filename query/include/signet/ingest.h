@@ -97,7 +97,8 @@ bool sg_ingest_paths(sg_ingest_counts *counts, sg_index *index, const char *cons
 /* Makes the index equal to folders: adds their files as above, finds items below the folders whose files are gone, and
  * with `prune` removes these. Gone is what the file system says is not there. Not gone is what is there but left out
  * (hidden, excluded), and what may only be out of sight: below a folder that is absent itself, cannot be read, or is empty
- * (a disk that is not mounted), in a folder that is absent where other disks are mounted or usually are (/media,
+ * (a disk that is not mounted), on a disk that was mounted when the picture came in at a folder where none is now and none of the
+ * index's pictures, in a folder that is absent where other disks are mounted or usually are (/media,
  * /mnt, /run/media), or behind a symlink that leads nowhere. A file that was moved (a new one has the content of one that is
  * gone) is a new item with the attributes and pairs of the old. */
 bool sg_ingest_sync(sg_ingest_counts *counts, sg_index *index, const char *const *folders, size_t nfolders,
