@@ -21,11 +21,12 @@ static bool is_mounted(char *path)
            st.st_dev != above.st_dev;
 }
 
-static bool copy(char into[PATH_MAX], const char *path)
+/* The first n bytes of an absolute path. */
+static bool copy(char into[PATH_MAX], const char *path, size_t n)
 {
-    const size_t n = strlen(path);
     if (path[0] != '/' || n >= PATH_MAX) return false;
-    memcpy(into, path, n + 1);
+    memcpy(into, path, n);
+    into[n] = '\0';
     return true;
 }
 
@@ -40,14 +41,14 @@ uint16_t sg_disk_depth(const char *path)
 {
     char folder[PATH_MAX];
     struct stat st, above;
-    if (!copy(folder, path) || !go_up(folder) || stat(folder, &st) != 0) return 0;
+    if (!copy(folder, path, strlen(path)) || !go_up(folder) || stat(folder, &st) != 0) return 0;
     for (;;) {
-        char here[PATH_MAX];
-        memcpy(here, folder, sizeof here);
+        const size_t n = strlen(folder);
         if (!go_up(folder) || stat(folder, &above) != 0) return 0;
         if (above.st_dev == st.st_dev) continue;
-        const uint16_t depth = depth_of(here);
-        return is_mounted(here) ? depth : 0;
+        copy(folder, path, n); /* back to the one below */
+        const uint16_t depth = depth_of(folder);
+        return is_mounted(folder) ? depth : 0;
     }
 }
 
@@ -61,5 +62,5 @@ size_t sg_disk_folder(const char *path, uint16_t depth)
 bool sg_disk_mounted(const char *folder)
 {
     char path[PATH_MAX];
-    return copy(path, folder) && is_mounted(path);
+    return copy(path, folder, strlen(folder)) && is_mounted(path);
 }

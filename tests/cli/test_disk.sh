@@ -4,12 +4,7 @@
 set -uo pipefail
 : "${SIGNET:?the program}" "${SIGNET_SOURCE:?}"
 
-# File systems of our own, seen by this script alone, where the system lets us have them.
-if [[ -z ${SIGNET_MOUNTS:-} ]]; then
-    for how in -m -rm; do
-        unshare $how mount -t tmpfs -o size=64k tmpfs /mnt 2>/dev/null && SIGNET_MOUNTS=yes exec unshare $how bash "$0"
-    done
-fi
+. "$SIGNET_SOURCE/tests/cli/own_disks.sh"
 scratch=$(mktemp -d)
 trap 'umount "$scratch/disk" 2>/dev/null; rm -rf -- "$scratch"' EXIT
 chmod 755 "$scratch"

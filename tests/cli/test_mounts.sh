@@ -3,11 +3,8 @@
 set -uo pipefail
 : "${SIGNET:?the program}" "${SIGNET_SOURCE:?}"
 
-# File systems of our own, seen by this script alone, where the system lets us have them.
+. "$SIGNET_SOURCE/tests/cli/own_disks.sh"
 if [[ -z ${SIGNET_MOUNTS:-} ]]; then
-    for how in -m -rm; do
-        unshare $how mount -t tmpfs -o size=64k tmpfs /mnt 2>/dev/null && SIGNET_MOUNTS=yes exec unshare $how bash "$0"
-    done
     echo "no file system of one's own here"
     exit 77
 fi

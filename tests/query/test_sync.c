@@ -455,6 +455,7 @@ static void test_without_memory(void **state)
     const char *folder = "album";
     make_album();
     put_picture("album/new.jpg", 5);
+    pretend_disk("album/sub", (const uint64_t[]){3}, 1);
     assert_int_equal(rename("album/b.jpg", "album/z.jpg") | unlink("album/sub/c.png"), 0);
     sg_index *index = open_index(true);
     FILE *out = fopen("/dev/null", "w");
